@@ -1,4 +1,4 @@
-"""How high the load will be within the next seconds; pure, told arrays, in numpy."""
+"""Forecasts of the highest load within the next seconds. Pure functions of NumPy arrays."""
 
 from infadapter_forecasting.backtest import AUTO, Backtest, Question, Score, backtest
 from infadapter_forecasting.calibrated import calibrated_forecast

@@ -1,8 +1,8 @@
 """
-Rolling backtests: what each method would have said at every past time, and how wrong it was.
+Rolling backtests: what each method would have forecast at every past time, and its errors.
 
 The target is the highest mean over `bucket_s` within the next `horizon_s`. With `bucket_s` 1 and a
-horizon of 60 s it is the one that InfAdapter's forecaster is trained for.
+horizon of 60 s it is the target that InfAdapter's forecaster is trained for.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,10 @@ from infadapter_forecasting.rates import every, highest_after, whole_s
 AUTO = "Auto"
 
 LEARNT_S = 2 * 86_400
-"""Of the warm-up, the last so many seconds are forecast too, so that errors are known."""
+"""
+The last seconds of the warm-up that are forecast as well, so that errors are known when scoring
+begins.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +43,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """How one method did at one quantile."""
+    """The errors of one method at one quantile."""
 
     method: str
     quantile: float
@@ -62,7 +65,7 @@ class Backtest:
     scores: tuple[Score, ...]
 
     def score(self, method: str, quantile: float, *, calibrated: bool = True) -> Score:
-        """The one of this name."""
+        """Return the score of this method and quantile."""
         key = (method, quantile, calibrated)
         return next(s for s in self.scores if (s.method, s.quantile, s.calibrated) == key)
 
@@ -77,9 +80,8 @@ def backtest(
     rule: Rule | None = None,
 ) -> Backtest:
     """
-    Each method as it is and calibrated, and `Auto`, which picks among the calibrated ones.
-
-    Methods are fitted to the seconds of the warm-up; a network is told nothing.
+    Evaluate each method as it is and calibrated, and `Auto`, which chooses among the calibrated
+    ones. Methods are fitted to the warm-up; networks are used as trained.
     """
     asked = question or Question()
     past = _past(history, methods, asked, calibration or Calibration())
@@ -95,7 +97,7 @@ def backtest(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Past:
-    """What was said, and what came."""
+    """The forecasts and the outcomes."""
 
     names: tuple[str, ...]
     said: tuple[Curves, ...]
@@ -152,7 +154,7 @@ def _plain(said: Curves, quantile: float) -> Array:
 
 
 def _auto(calibrated: Sequence[Array], past: _Past, quantile: float, rule: Rule) -> Array:
-    """(origins,) rps: the forecast of the method believed at each time."""
+    """Return the forecast of the method chosen at each time: (origins,) rps."""
     forecasts = np.stack(calibrated, axis=1)
     losses = pinball(past.came_rps[:, None], forecasts, quantile)
     late = np.concatenate((np.full((past.calibrator.lag, len(calibrated)), np.nan), losses))
@@ -182,7 +184,7 @@ def _score(past: _Past, name: str, quantile: float, calibrated: bool, found: Arr
 
 
 def _lengths(true: np.ndarray) -> Seconds:
-    """Of the runs in which it is true."""
+    """Return the lengths of the runs of True."""
     edges = np.diff(np.concatenate(([0], true.astype(np.intp), [0])))
     return np.flatnonzero(edges < 0) - np.flatnonzero(edges > 0)
 

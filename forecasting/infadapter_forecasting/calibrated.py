@@ -1,11 +1,14 @@
-"""What a method says now, calibrated on its recent errors: the last row of a backtest."""
+"""A method's current forecast, calibrated on its recent errors: the last row of a backtest."""
 
 from infadapter_forecasting.conformal import Calibration, Calibrator, curves
 from infadapter_forecasting.forecaster import BUCKET_S, Forecaster, Rates
 from infadapter_forecasting.rates import every, highest_after, whole_s
 
 LONG_S = 600
-"""From twice this on, errors are looked at less often: of a day's horizon, every twelve minutes."""
+"""
+From twice this horizon on errors are sampled less often; for a horizon of a day every twelve
+minutes.
+"""
 
 
 def calibrated_forecast(
@@ -15,8 +18,8 @@ def calibrated_forecast(
     quantile: float,
 ) -> float:
     """
-    The rate in rps that the highest bucket of the next `horizon_s` stays below, in this share of
-    cases; as `backtest` would have said at the end of this history.
+    Return the rate (rps) that the highest bucket of the next `horizon_s` stays below with this
+    probability, as `backtest` would have said at the end of this history.
     """
     step_s = BUCKET_S * max(1, horizon_s // LONG_S)
     calibrator = Calibrator(

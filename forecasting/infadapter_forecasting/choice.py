@@ -1,4 +1,4 @@
-"""Which method to believe: the one that was least wrong lately, and not by chance."""
+"""Choose the method with the smallest recent losses, if the difference is significant."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from infadapter_forecasting.forecaster import Array, Seconds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A challenger must be better by a margin, beyond chance, for a while."""
+    """A challenger must be better by a margin, significantly, and for some time."""
 
     margin: float = 0.05
     window_s: int = 7_200  # over which losses are compared
@@ -19,7 +19,7 @@ class Rule:
 
 
 def pinball(came_rps: Array, forecast_rps: Array, quantile: float) -> Array:
-    """The loss whose least mean is at the quantile; in rps."""
+    """Return the pinball loss, whose expectation is least at the quantile; rps."""
     short = came_rps - forecast_rps
     loss: Array = np.maximum(quantile * short, (quantile - 1) * short)
     return loss
@@ -27,10 +27,10 @@ def pinball(came_rps: Array, forecast_rps: Array, quantile: float) -> Array:
 
 def chosen(losses: Array, rule: Rule, step_s: int, overlap: float = 1.0) -> Seconds:
     """
-    (origins,) which method is believed, from losses (origins, methods) that were known by then.
+    Return the chosen method, (origins,), from losses (origins, methods) known by then.
 
-    The first method is believed until another has shown better; NaN is a loss not known. Of losses
-    whose horizons overlap, only every `overlap`-th counts as one.
+    The first method stays until another has proved better. NaN is an unknown loss. Of losses with
+    overlapping horizons only every `overlap`-th counts as independent.
     """
     found = np.zeros(len(losses), dtype=np.intp)
     at, current = 0, 0
@@ -46,7 +46,10 @@ def chosen(losses: Array, rule: Rule, step_s: int, overlap: float = 1.0) -> Seco
 
 
 def _lead(losses: Array, current: int, rule: Rule, step_s: int, overlap: float) -> Array:
-    """(origins, methods) how far each is ahead of the current one, 0 where not for long enough."""
+    """
+    Return how far each method is ahead of the current one, (origins, methods); 0 where not for long
+    enough.
+    """
     window = max(1, rule.window_s // step_s)
     gain = losses[:, current : current + 1] - losses
     counts = _rolling(~np.isnan(gain), window)
@@ -62,7 +65,7 @@ def _lead(losses: Array, current: int, rule: Rule, step_s: int, overlap: float) 
 
 
 def _rolling(values: np.ndarray, window: int) -> Array:
-    """(origins, methods) the sum of the last `window` of each column."""
+    """Return the sum of the last `window` values of each column, (origins, methods)."""
     before = np.zeros((window, values.shape[1]))
     sums = np.cumsum(np.concatenate((before, values)), axis=0)
     found: Array = sums[window:] - sums[:-window]

@@ -1,11 +1,13 @@
 """
 Calibration on the service's own recent errors: conformal prediction over a rolling window.
 
-Where an outcome fell within its forecast is its *place*: the log-odds of the quantile it turned out
-to be. The forecast quantile is the one that so many recent outcomes stayed below (conformal
+The *place* of an outcome is its position in its forecast: the log-odds of the quantile it turned
+out to be. The forecast quantile is the one that enough recent outcomes stayed below (conformal
 prediction over the forecast distribution: Chernozhukov, Wüthrich, Zhu, PNAS 2021; over time as in
-Gibbs and Candès, NeurIPS 2021). A point forecast is a line: its places are its errors in rps.
-These are differences, not ratios: after a jump from 10 to 100 rps, a ratio would expect 1000.
+Gibbs and Candès, NeurIPS 2021).
+
+A point forecast is a line: its places are errors in rps. They are differences, not ratios: after a
+jump from 10 to 100 rps, a ratio would predict 1000.
 """
 
 from collections.abc import Sequence
@@ -16,16 +18,16 @@ import numpy as np
 from infadapter_forecasting.forecaster import Array, Forecaster, Rates, Seconds
 
 UNKNOWN_ERROR = 1.1
-"""What a point forecast is multiplied by while its errors are unknown (the paper's headroom)."""
+"""Factor on a point forecast while its errors are unknown (the paper's headroom)."""
 
 LEAST_ERRORS = 30
-"""Fewer say little of a quantile such as 0.95."""
+"""Number of errors below which a quantile such as 0.95 cannot be estimated."""
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99)
-"""The quantiles by which a forecast is known."""
+"""Quantiles at which a forecast is evaluated."""
 
 FARTHEST = 7.0
-"""No place of a distribution lies farther out: the quantile 0.999."""
+"""Largest place of a distribution: the quantile 0.999."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +49,13 @@ GRID = log_odds(LEVELS)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curves:
-    """Forecasts as ascending lines from a place to a rate, one a row: (origins, levels) rps."""
+    """Forecasts as ascending lines from place to rate, one per row: (origins, levels) rps."""
 
     rates_rps: Array
     is_point: bool
 
     def places(self, came_rps: Array) -> Array:
-        """(origins,) the place of each outcome in its forecast."""
+        """Return the place of each outcome in its forecast, (origins,)."""
         at = (self.rates_rps < came_rps[:, None]).sum(axis=1).clip(1, len(GRID) - 1)
         low, high = self._pair(at - 1), self._pair(at)
         share = (came_rps - low) / np.maximum(high - low, 1e-9)
@@ -62,7 +64,7 @@ class Curves:
         return places
 
     def at(self, places: Array) -> Array:
-        """(origins,) rps: the rate at one place of each forecast."""
+        """Return each forecast at one place, (origins,) rps."""
         at = np.searchsorted(GRID, places).clip(1, len(GRID) - 1)
         low, high = self._pair(at - 1), self._pair(at)
         share = (places - GRID[at - 1]) / (GRID[at] - GRID[at - 1])
@@ -75,7 +77,7 @@ class Curves:
 
 
 def curves(method: Forecaster, history: Rates, origins: Seconds, horizon_s: int) -> Curves:
-    """What the method says at each origin, told no more than it may know."""
+    """Return the method's forecasts at each origin, made only from what was known then."""
     low = max(0, int(origins[0]) - method.window_s)
     recent = history[low : int(origins[-1])]
     rates = method.later(low).predict_many(recent, origins - low, horizon_s, LEVELS)
@@ -86,7 +88,7 @@ def curves(method: Forecaster, history: Rates, origins: Seconds, horizon_s: int)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibrator:
-    """For forecasts of one horizon, `step_s` apart."""
+    """Calibrates forecasts of one horizon that are `step_s` apart."""
 
     horizon_s: int
     step_s: int
@@ -94,26 +96,28 @@ class Calibrator:
 
     @property
     def window(self) -> int:
-        """How many errors are looked at."""
+        """The number of errors used."""
         return max(1, self.calibration.window_s // self.step_s)
 
     @property
     def lag(self) -> int:
-        """How many forecasts ago the last one was made whose outcome is known."""
+        """The age of the latest forecast whose outcome is known, in steps."""
         return -(-self.horizon_s // self.step_s)
 
     def forecasts(self, said: Curves, places: Array, quantile: float) -> Array:
         """
-        (origins,) rps: the calibrated quantile at each origin, from what was known by then.
-
-        `places` are those of the outcomes, by origin.
+        Return the calibrated quantile at each origin, (origins,) rps, from what was known by then.
+        `places` are the outcomes' places by origin.
         """
         late = np.concatenate((np.full(self.window + self.lag - 1, np.nan), places))
         windows = np.lib.stride_tricks.sliding_window_view(late, self.window)[: len(places)]
         return self.corrected(said, windows, quantile)
 
     def corrected(self, said: Curves, known: Array, quantile: float) -> Array:
-        """(origins,) rps: `known` are the places known at each, (origins, window), NaN: none."""
+        """
+        Return the calibrated quantile, (origins,) rps; `known` are the places known at each origin,
+        (origins, window), NaN for none.
+        """
         counts = (~np.isnan(known)).sum(axis=1)
         own = float(log_odds((quantile,))[0])
         lately = _quantiles(np.sort(known, axis=1), counts, quantile, self.horizon_s / self.step_s)
@@ -128,10 +132,10 @@ class Calibrator:
 
 def _quantiles(ascending: Array, counts: Seconds, quantile: float, overlap: float) -> Array:
     """
-    (rows,) the quantile of the first `counts` values of each row, a little higher where few.
+    Return the quantile of the first `counts` values of each row, (rows,).
 
-    So high that one more value stays below with this probability; of errors that overlap, only
-    every `overlap`-th counts as one.
+    It is slightly higher for few values, so that one more value stays below with this probability.
+    Of overlapping errors only every `overlap`-th counts.
     """
     separate = np.maximum(counts / max(overlap, 1.0), 1.0)
     level = np.minimum(quantile * (separate + 1) / separate, 1.0)

@@ -1,8 +1,8 @@
 """
-What the quantile network sees of a history, at any scale of load.
+The inputs of the quantile network, independent of the scale of the load.
 
-A load of 5 rps and one of 500 look alike after division by their own spread; what tells Poisson
-noise from a change is how large that spread is beside the one that Poisson arrivals would have.
+Loads of 5 and 500 rps look alike after division by their own spread. The spread relative to that of
+Poisson arrivals tells noise from change.
 """
 
 from dataclasses import dataclass
@@ -13,24 +13,30 @@ from infadapter_forecasting.forecaster import Array, Rates, Seconds
 from infadapter_forecasting.rates import with_past
 
 BLOCKS = ((1, 10), (5, 10), (10, 6), (30, 16), (120, 10))
-"""(length in s, how many), from now backwards: ten seconds finely, half an hour in all."""
+"""(length in s, count), backwards from now: ten fine seconds, half an hour in all."""
 
 WINDOW_S = sum(length * count for length, count in BLOCKS)
 LEVEL_S = 30
 NOISE_S = 5
-"""The bucket whose noise is the unit of spread."""
+"""Bucket length whose Poisson noise is the unit of spread."""
 
 REACH = 0.2
-"""How much of the way to the highest of the half hour counts as spread: it may return."""
+"""
+Share of the distance to the highest rate of the half hour that counts as spread, since that load
+may return.
+"""
 
 LEAST_REQUESTS = 1.0
-"""A window without requests may have a rate of one in it."""
+"""A window without requests is assumed to have a rate of up to one request in it."""
 
 PEAKS = ((60, 10), (120, 10))
-"""The same, of times whose highest bucket is seen: it is what is forecast of the next one."""
+"""
+(length in s, count) of windows whose highest bucket is an input, as it is the target for the next
+one.
+"""
 
 SHAPES = 5
-"""How many inputs there are beside blocks and peaks."""
+"""Number of further inputs."""
 
 INPUTS = sum(count for _, count in BLOCKS) + sum(count for _, count in PEAKS) + SHAPES
 
@@ -45,7 +51,7 @@ class Features:
 
 
 def features(history: Rates, origins: Seconds) -> Features:
-    """Of each origin, from the `WINDOW_S` seconds before it."""
+    """Return the inputs of each origin, from the `WINDOW_S` seconds before it."""
     low = max(0, int(origins.min()) - WINDOW_S)
     recent = with_past(history[low : int(origins.max())], WINDOW_S)
     ends = origins - low + WINDOW_S
@@ -79,14 +85,14 @@ _BACK, _LENGTHS = _edges()
 
 
 def _block_means(sums: Array, ends: Seconds) -> Array:
-    """(origins, blocks), the latest first."""
+    """Return (origins, blocks), latest first."""
     at = sums[ends[:, None] - _BACK]
     means: Array = (at[:, :-1] - at[:, 1:]) / _LENGTHS
     return means
 
 
 def _peaks(sums: Array, ends: Seconds) -> Array:
-    """(origins, peaks) rps, the latest first."""
+    """Return (origins, peaks) rps, latest first."""
     at = sums[ends[:, None] - np.arange(0, WINDOW_S + 1, NOISE_S)]
     buckets = (at[:, :-1] - at[:, 1:]) / NOISE_S
     found, first = [], 0
@@ -104,7 +110,7 @@ def _mean(sums: Array, ends: Seconds, length_s: int) -> Array:
 
 
 def _roughness(recent: Rates, ends: Seconds) -> Array:
-    """How much seconds differ from their neighbours, over a minute: noise without the changes."""
+    """Return the differences of neighbouring seconds over a minute: noise without changes."""
     squares = np.concatenate(([0.0, 0.0], np.cumsum(np.diff(recent) ** 2)))
     rough: Array = np.sqrt(_mean(squares, ends, 60) / 2 / NOISE_S + 1e-3)
     return rough

@@ -1,9 +1,9 @@
 """
-What every method of forecasting is: told arrays, it answers with arrays.
+The interface of forecasting methods.
 
-A history is an array of per-second rates in rps, evenly spaced, the latest last. Nothing here reads
-a clock. What is forecast is always the same: the highest mean over `bucket_s` seconds that the load
-will reach within the next `horizon_s` seconds.
+A history is an array of per-second rates (rps), evenly spaced, latest last. No clock is read. The
+target is always the highest mean over `bucket_s` seconds that the load reaches within the next
+`horizon_s` seconds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,53 +17,57 @@ Rates = Array
 """(seconds,) rps"""
 
 Weights = Mapping[str, Array]
-"""Of a network, by name."""
+"""A network's weights by name."""
 
 Seconds = NDArray[np.intp]
-"""Origins: forecast number i knows `history[:origins[i]]` and nothing after it."""
+"""Origins: forecast i knows only `history[:origins[i]]`."""
 
 BUCKET_S = 5
 """
-The time over which a rate is a mean, for planning: capacities were measured under Poisson arrivals,
-so the noise of single seconds is in them already.
+Averaging time of rates for planning. Capacities were measured under Poisson arrivals, so the noise
+of single seconds is included in them.
 """
 
 FIRST_S = 30
-"""The mean of the first half minute stands in for the time before a history."""
+"""The mean of the first half minute replaces the time before a history."""
 
 
 class Forecaster(Protocol):
-    """One method. A point forecast gives the same number for every quantile: see `conformal`."""
+    """A method. A point forecast gives the same number for every quantile (see `conformal`)."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def window_s(self) -> int:
-        """The seconds of history before an origin that change the forecast; more are ignored."""
+        """Seconds of history before an origin that affect the forecast."""
         ...
 
     def fit(self, history: Rates) -> Self:
-        """Itself, adapted to this history; most methods have nothing to adapt."""
+        """Return the method fitted to this history; most have nothing to fit."""
         ...
 
     def later(self, seconds: int) -> Self:
-        """Itself, for a history that begins so much later; only local time asks when it began."""
+        """
+        Return the method for a history that begins `seconds` later; only local time depends on it.
+        """
         ...
 
     def predict(self, history: Rates, horizon_s: int, quantiles: Sequence[float]) -> Array:
-        """(quantiles,) rps within the `horizon_s` seconds after the history."""
+        """Return (quantiles,) rps for the `horizon_s` seconds after the history."""
         ...
 
     def predict_many(
         self, history: Rates, origins: Seconds, horizon_s: int, quantiles: Sequence[float]
     ) -> Array:
-        """(origins, quantiles) rps: what `predict` would have said at each of these times."""
+        """
+        Return (origins, quantiles) rps: what `predict` would have returned at each of these times.
+        """
         ...
 
 
 class Stateless:
-    """What the methods share that look at a window and keep nothing."""
+    """Common part of methods that look at a window and keep no state."""
 
     name: str
 
@@ -100,10 +104,12 @@ class Stateless:
     def look(
         self, history: Rates, origins: Seconds, horizon_s: int, quantiles: Sequence[float]
     ) -> Array:
-        """(origins, quantiles) rps, at origins all younger than `FIRST_S` or none."""
+        """
+        Return (origins, quantiles) rps; either all origins are younger than `FIRST_S` or none.
+        """
         raise NotImplementedError
 
 
 def repeated(point_rps: Array, quantiles: Sequence[float]) -> Array:
-    """(origins, quantiles): the same point for every quantile."""
+    """Return the same point for every quantile, (origins, quantiles)."""
     return np.repeat(point_rps[:, None], len(quantiles), axis=1)

@@ -1,4 +1,4 @@
-"""Holt-Winters with a damped trend, its constants fitted by statsmodels."""
+"""Holt-Winters with a damped trend; its constants are fitted by statsmodels."""
 
 import warnings
 from collections.abc import Sequence
@@ -19,20 +19,20 @@ from infadapter_forecasting.forecaster import (
 from infadapter_forecasting.rates import buckets_in, moving_means, with_past
 
 LEAST_BUCKETS = 100
-"""Constants fitted to fewer draw the noise on."""
+"""Buckets below which fitted constants would extrapolate noise."""
 
 
 class NotInstalled(Exception):
-    """An optional library is missing; the message says which and how it comes."""
+    """An optional library is missing; the message names it and how to install it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoltWinters(Stateless):
     """
-    Level and trend of buckets, and the highest bucket on the line they draw.
+    Level and trend of buckets; the forecast is the highest bucket on the extrapolated line.
 
-    Unfitted, its constants are usual ones. A season of a day would have 17,280 buckets, which no
-    exponential smoothing can learn: see `SeasonalNaive`.
+    Without a fit its constants are usual ones. A daily season would have 17,280 buckets, which
+    exponential smoothing cannot learn: see `SeasonalNaive`.
     """
 
     level_weight: float = 0.4
@@ -47,7 +47,7 @@ class HoltWinters(Stateless):
         return self.memory * self.bucket_s
 
     def fit(self, history: Rates) -> Self:
-        """With the constants that forecast this history best, one bucket ahead."""
+        """Return it with the constants that forecast this history best, one bucket ahead."""
         buckets = moving_means(history, self.bucket_s)[:: self.bucket_s]
         if len(buckets) < LEAST_BUCKETS or np.ptp(buckets) == 0:
             return self
@@ -64,7 +64,7 @@ class HoltWinters(Stateless):
         return repeated(np.maximum(highest, 0.0), quantiles)
 
     def _buckets(self, history: Rates, origins: Seconds) -> Array:
-        """(origins, memory) rps, the latest last."""
+        """Return (origins, memory) rps, latest last."""
         means = moving_means(with_past(history, self.window_s), self.bucket_s)
         back = self.bucket_s * np.arange(self.memory, 0, -1)
         found: Array = means[origins[:, None] + self.window_s - back]
@@ -73,7 +73,9 @@ class HoltWinters(Stateless):
 
 @lru_cache(maxsize=16)
 def _responses(method: HoltWinters) -> Array:
-    """(memory, 2): what each bucket adds to the level and to the trend after the last of them."""
+    """
+    Return (memory, 2): what each bucket adds to the level and the trend after the last of them.
+    """
     bumps = np.eye(method.memory)
     level = bumps[0]
     trend = np.zeros(method.memory)

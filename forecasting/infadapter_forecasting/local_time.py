@@ -1,8 +1,8 @@
 """
-Local time: how far a zone's clocks are from UTC, and when that changes, as numbers.
+Local time: a zone's offset from UTC and its changes, as numbers.
 
-People keep to their clocks, so the day or week that a load repeats after is one of local time: over
-a clock change it is an hour longer or shorter than it is in seconds.
+People follow their clocks, so the day or week after which a load repeats is one of local time. Over
+a clock change it is an hour longer or shorter in seconds.
 """
 
 from collections.abc import Iterator
@@ -19,22 +19,22 @@ HOUR_S, DAY_S = 3_600, 86_400
 
 
 class UnknownZone(ValueError):
-    """No zone of the IANA database; the message is a sentence with an example."""
+    """Not a zone of the IANA database; the message contains an example."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalTime:
-    """The clocks of one zone for some time; the first offset holds before the first change."""
+    """The clocks of one zone for some time; the first offset applies before the first change."""
 
     offsets_s: tuple[int, ...] = (0,)  # east of UTC
     changes_s: tuple[int, ...] = ()  # since 1970
 
     def season_ago(self, at_s: Seconds, season_s: int) -> Seconds:
         """
-        When these clocks showed the same a season earlier, in seconds since 1970.
+        Return when these clocks showed the same one season earlier, in Unix seconds.
 
-        As in PEP 495: of an hour that they showed twice the first, and a time that they left out is
-        read by the offset before.
+        As in PEP 495, of an ambiguous hour the first counts, and a skipped time is read with the
+        offset before it.
         """
         changes, offsets = np.array(self.changes_s, dtype=np.intp), np.array(self.offsets_s)
         then = at_s - season_s + offsets[np.searchsorted(changes, at_s, side="right")]
@@ -55,7 +55,7 @@ def is_zone(name: str) -> bool:
 
 
 def local_time(name: str, from_s: int, until_s: int) -> LocalTime:
-    """Of the zone, between these two times. Raises UnknownZone."""
+    """Return the zone's clocks between these two times. Raises UnknownZone."""
     zone = _zone(name)
     changes = tuple(_changes(zone, from_s, until_s))
     offsets = (_offset_s(zone, from_s), *(_offset_s(zone, change_s) for change_s in changes))
@@ -72,7 +72,7 @@ def _zone(name: str) -> ZoneInfo:
 
 
 def _changes(zone: ZoneInfo, from_s: int, until_s: int) -> Iterator[int]:
-    """The first seconds of other offsets; no zone changes its clocks twice within an hour."""
+    """Yield the first seconds of new offsets; no zone changes its clocks twice within an hour."""
     for earlier_s, later_s in pairwise(range(from_s, until_s + HOUR_S, HOUR_S)):
         offset_s = _offset_s(zone, earlier_s)
         if _offset_s(zone, later_s) == offset_s:

@@ -1,8 +1,9 @@
 """
-InfAdapter's forecaster as published: ten minutes' highest seconds in, that of the next one out.
+InfAdapter's forecaster as published: the highest seconds of ten minutes in, that of the next minute
+out.
 
-LSTM(25, relu) → Dense(1), from the released code (adapter/forecasters/lstm_forecaster.py). It says
-one number whatever the horizon and quantile; the paper plans for it times 1.1.
+LSTM(25, relu) → Dense(1), from the released code (adapter/forecasters/lstm_forecaster.py). It
+returns one number for every horizon and quantile; the paper plans for 1.1 times it.
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from infadapter_forecasting.weights import load, save
 MINUTES, MINUTE_S = 10, 60
 UNITS = 25
 SPAN = 10
-"""Of the exponentially weighted mean that stands in until ten minutes have been seen."""
+"""Span of the exponentially weighted mean that is used until ten minutes have been observed."""
 
 SHAPES = {
     "kernel": (1, 4 * UNITS),  # input, forget, candidate, output gates, as in Keras
@@ -31,7 +32,7 @@ SHAPES = {
 
 
 def minute_maxima(history: Rates, origins: Seconds) -> Array:
-    """(origins, 10) rps: the highest second of each of the last ten minutes, the latest last."""
+    """Return (origins, 10) rps: the highest second of each of the last ten minutes, latest last."""
     lead = MINUTES * MINUTE_S
     starts = origins[:, None] + lead - MINUTE_S * np.arange(MINUTES, 0, -1)
     found = highest_after(with_past(history, lead), starts.ravel(), MINUTE_S, 1)
@@ -64,7 +65,7 @@ class PublishedLstm(Stateless):
         return repeated(point, quantiles)
 
     def next_maximum(self, maxima: Array) -> Array:
-        """(windows,) rps, from (windows, 10) rps."""
+        """Return (windows,) rps from (windows, 10) rps."""
         kernel, recurrent, bias = (self.weights[n] for n in ("kernel", "recurrent", "bias"))
         hidden = np.zeros((len(maxima), UNITS))
         cell = np.zeros_like(hidden)
@@ -79,7 +80,7 @@ class PublishedLstm(Stateless):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ScaledLstm(PublishedLstm):
-    """The same network on minutes divided by the highest of them: it fits a load of any size."""
+    """The same network on minutes divided by their maximum, so that it fits a load of any size."""
 
     name: str = "ScaledLstm"
 
@@ -90,7 +91,7 @@ class ScaledLstm(PublishedLstm):
 
 
 def _weighted_mean(maxima: Array, minutes: Seconds) -> Array:
-    """Of the whole minutes that were seen, or of what there is of the first."""
+    """Return the weighted mean of the whole minutes observed, or of the beginning of the first."""
     ages = np.arange(MINUTES - 1, -1, -1)
     weights = (1 - 2 / (SPAN + 1)) ** ages * (ages < np.maximum(minutes, 1)[:, None])
     mean: Array = (weights * maxima).sum(axis=1) / weights.sum(axis=1)

@@ -18,17 +18,17 @@ from infadapter_forecasting.local_time import DAY_S, UTC, LocalTime
 from infadapter_forecasting.rates import buckets_in, highest_after, whole_s, with_past
 
 LONGEST_HORIZON_S = 300
-"""Of which windows are told; a longer one sees no more than this one."""
+"""Longest horizon for which windows are kept; a longer one uses the same."""
 
 WEEK_S = 7 * DAY_S
 
 LONGEST_CHANGE_S = 2 * 3_600
-"""By which a season of local time is longer than in seconds, at most."""
+"""Largest difference between a season of local time and its nominal length, s."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastMaximum(Stateless):
-    """It will be as high as it just was, over as long."""
+    """The maximum of the last `horizon_s` seconds."""
 
     bucket_s: int = BUCKET_S
     name: str = "LastMaximum"
@@ -48,8 +48,8 @@ class LastMaximum(Stateless):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeasonalNaive(Stateless):
     """
-    It will be as it was a season ago at the same local time; while there is no week ago as it was a
-    day ago, and the last maximum while there is neither.
+    The load one season ago at the same local time. Until a week is known that of a day ago; until a
+    day is known the last maximum.
     """
 
     bucket_s: int = BUCKET_S
@@ -76,7 +76,7 @@ class SeasonalNaive(Stateless):
         return repeated(found, quantiles)
 
     def _season_ago(self, history: Rates, origins: Seconds, season_s: int, horizon_s: int) -> Array:
-        """(origins,) rps, NaN where the history does not go back so far."""
+        """Return (origins,) rps, NaN where the history does not reach back far enough."""
         first, last = int(origins.min()), int(origins.max()) + whole_s(horizon_s, self.bucket_s)
         at_s = self.begin_s + np.arange(first, last, dtype=np.intp)
         places = self.clocks.season_ago(at_s, season_s) - self.begin_s
@@ -90,7 +90,7 @@ class SeasonalNaive(Stateless):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exponential(Stateless):
-    """The exponentially weighted mean, in which a second of a horizon ago weighs half."""
+    """The exponentially weighted mean with a half-life of one horizon."""
 
     half_lives: int = 10  # older seconds weigh less than a thousandth
     name: str = "Exponential"

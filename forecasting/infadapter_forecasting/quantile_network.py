@@ -1,7 +1,7 @@
 """
-A small network that says how the load's highest rate within the next seconds is distributed.
+A small network for the distribution of the load's highest rate within the next seconds.
 
-One hidden representation of the recent load, read out for several bucket lengths, horizons and
+One hidden representation of the recent load is read out for several bucket lengths, horizons and
 quantiles at once. Quantiles cannot cross: each is the one below plus something positive.
 """
 
@@ -21,11 +21,14 @@ from infadapter_forecasting.weights import load, save
 KIND = "QuantileNetwork"
 BUCKETS_S = (1, 5)
 HORIZONS_S = (5, 10, 15, 30, 60, 120)
-"""Between horizons and between levels: linear, in the logarithm and in the log-odds."""
+"""
+Trained horizons. Between horizons and levels outputs are interpolated linearly, in the logarithm
+and in the log-odds.
+"""
 
 HIDDEN = 64
 AT_ONCE = 4096
-"""Origins, which bounds the memory that a backtest of a day takes."""
+"""Origins per pass, which bounds the memory of a backtest of a day."""
 
 OUTPUTS = len(BUCKETS_S) * len(HORIZONS_S) * len(LEVELS)
 SHAPES = {
@@ -38,7 +41,7 @@ SHAPES = {
 }
 
 DEFAULT = Path(__file__).with_name("networks") / "default.npz"
-"""Trained on synthetic loads alone."""
+"""Trained on synthetic loads only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -74,7 +77,9 @@ class QuantileNetwork(Stateless):
         return np.maximum(rates, 0.0)
 
     def _outputs(self, inputs: Array, horizon_s: int) -> Array:
-        """(origins, levels) in units of spread, for this network's bucket and this horizon."""
+        """
+        Return (origins, levels) in units of spread, for this network's bucket and this horizon.
+        """
         hidden = _silu(self._layer(inputs, "first"))
         hidden = _silu(self._layer(hidden, "second"))
         seen = np.concatenate((hidden, inputs), axis=1)
@@ -105,7 +110,7 @@ def _silu(x: Array) -> Array:
 
 @lru_cache(maxsize=64)
 def _shares(horizon_s: int) -> tuple[tuple[int, float], ...]:
-    """Which heads answer for this horizon, and by how much each."""
+    """Return the trained horizons used for this one, and their weights."""
     at = np.log(max(1, horizon_s))
     shares = [float(np.interp(at, np.log(HORIZONS_S), only)) for only in np.eye(len(HORIZONS_S))]
     return tuple((head, share) for head, share in enumerate(shares) if share > 0)
@@ -113,6 +118,6 @@ def _shares(horizon_s: int) -> tuple[tuple[int, float], ...]:
 
 @lru_cache(maxsize=64)
 def _mix(quantiles: tuple[float, ...]) -> Array:
-    """(levels, quantiles): how much of each level each quantile is."""
+    """Return (levels, quantiles): the weight of each level in each quantile."""
     at = log_odds(quantiles)
     return np.stack([np.interp(at, GRID, only) for only in np.eye(len(LEVELS))])

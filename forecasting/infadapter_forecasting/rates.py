@@ -1,4 +1,4 @@
-"""From per-second rates to what is forecast of them: the highest of their means over buckets."""
+"""From per-second rates to the target of forecasts: the highest mean over buckets."""
 
 import numpy as np
 
@@ -7,10 +7,10 @@ from infadapter_forecasting.forecaster import FIRST_S, Array, Rates, Seconds
 
 def per_second(at_s: Array, rates_rps: Array, end_s: float, length_s: int) -> Rates:
     """
-    The last `length_s` seconds up to `end_s`, from samples in order of time.
+    Return the last `length_s` seconds up to `end_s`, from samples in order of time.
 
-    A sample stands for the time that ends with it; a second without one takes the next, and those
-    after the last sample the last. Seconds before the first sample are left out.
+    A sample stands for the time that ends with it. A second without a sample takes the next one,
+    and seconds after the last sample take the last. Seconds before the first sample are left out.
     """
     if not len(at_s):
         return np.zeros(0)
@@ -22,27 +22,29 @@ def per_second(at_s: Array, rates_rps: Array, end_s: float, length_s: int) -> Ra
 
 
 def moving_means(rates: Rates, length_s: int) -> Array:
-    """(seconds − length + 1,): the mean of every `length_s` seconds in a row, by its first one."""
+    """
+    Return (seconds − length + 1,): the mean of every `length_s` consecutive seconds, indexed by the
+    first.
+    """
     sums = np.concatenate(([0.0], np.cumsum(rates)))
     means: Array = (sums[length_s:] - sums[:-length_s]) / length_s
     return means
 
 
 def buckets_in(horizon_s: int, bucket_s: int) -> int:
-    """How many buckets a horizon holds: it is rounded up to whole ones, and holds at least one."""
+    """Return the number of buckets in a horizon, rounded up and at least one."""
     return max(1, -(-horizon_s // bucket_s))
 
 
 def whole_s(horizon_s: int, bucket_s: int) -> int:
-    """The seconds after which it is known how high the load was within the horizon."""
+    """Return the seconds after which the outcome of a horizon is known."""
     return buckets_in(horizon_s, bucket_s) * bucket_s
 
 
 def highest_after(rates: Rates, starts: Seconds, horizon_s: int, bucket_s: int) -> Array:
     """
-    (starts,) rps: the highest bucket of each horizon that begins at one of these seconds.
-
-    Buckets count from the start of the horizon. Where the rates end before the horizon does: NaN.
+    Return (starts,) rps: the highest bucket of each horizon that begins at one of these seconds;
+    NaN where the rates end before. Buckets count from the start of the horizon.
     """
     count = buckets_in(horizon_s, bucket_s)
     found = np.full(len(starts), np.nan)
@@ -57,11 +59,11 @@ def highest_after(rates: Rates, starts: Seconds, horizon_s: int, bucket_s: int) 
 
 
 def with_past(history: Rates, seconds: int) -> Rates:
-    """The history with `seconds` more before it, at the mean of its first half minute."""
+    """Return the history preceded by `seconds` at the mean of its first half minute."""
     first = float(history[:FIRST_S].mean()) if len(history) else 0.0
     return np.concatenate((np.full(seconds, first), history))
 
 
 def every(length_s: int, step_s: int, first_s: int = 1) -> Seconds:
-    """Origins `step_s` apart, the last of them at the end of the history."""
+    """Return origins `step_s` apart, the last at the end of the history."""
     return np.arange(length_s, first_s - 1, -step_s, dtype=np.intp)[::-1]

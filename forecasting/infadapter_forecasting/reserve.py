@@ -1,16 +1,16 @@
 """
-The reserve: the capacity that the next seconds may need beyond the rate of now, at a quantile.
+The reserve: the capacity that the next seconds may need beyond the current rate, at a quantile.
 
-What runs grows in a second and what does not is bridged, so no more needs to be foreseen than the
-time in which a decision takes effect. Over so short a time the best forecast is the rate of now,
-and its errors of the last half an hour say what to keep in reserve: nothing to speak of for a
-steady load, much for one that jumps every few minutes.
+Running pods grow within a second, and starts are bridged. So only the time in which a decision
+takes effect has to be foreseen. Over so short a time the best forecast is the current rate, and its
+errors of the last half hour determine the reserve: almost none for a steady load, much for one that
+jumps every few minutes.
 
-What arrivals need is told by their arrival curve. A pod's queue absorbs what exceeds its capacity
-for a moment: a request may wait as long as the SLO leaves it. So a second of twice the load needs
-no second pod, and ten such seconds do. Over any time w, arrivals A need a capacity of A / (w + b),
-where b is how long a request may wait; the largest of these is the need (the leaky bucket of
-network calculus; Le Boudec and Thiran, 2001, chapter 1).
+The capacity that arrivals need follows from their arrival curve. A pod's queue absorbs short
+excesses, since a request may wait as long as the SLO allows: one second of twice the load needs no
+second pod, ten such seconds do. Over any time w, arrivals A need a capacity of A / (w + b), where b
+is how long a request may wait; the maximum over w is the need (leaky bucket of network calculus; Le
+Boudec and Thiran, 2001, chapter 1).
 """
 
 import functools
@@ -25,49 +25,52 @@ from infadapter_forecasting.forecaster import Array, Rates
 from infadapter_forecasting.noise import SURPRISE_SIGMAS, noise_rps
 
 REACTION_S = 4
-"""From an arrival to the capacity for it: a scrape, a cycle, a resize, new weights."""
+"""Seconds from an arrival to the capacity for it: a scrape, a cycle, a resize, new weights."""
 
 MEMORY_S = 1_800
-"""How far back errors are looked for: long enough for hundreds, short enough to be of today."""
+"""Seconds of history from which errors are taken: enough for hundreds of them, and still recent."""
 
 LEAST_MEMORY_S = 1_200
-"""A shorter history is judged as if it were so long: its only jump is no habit yet."""
+"""A shorter history counts as if it were this long: its only jump is no pattern yet."""
 
 BASELINE_S = 10.0
-"""The rate of now, in what is learnt from, is an exponential mean over this long."""
+"""Time constant of the exponential mean from which past errors are counted."""
 
 BLOCK_SAMPLES = 128
 
 USUAL_S = (600, 300, 120, 60, 30, 10)
 """
-The usual rate of a steady load is the mean over the first of these that the shorter ones do not
-contradict: known to a few per cent, and not older than a change.
+Window lengths (s). The usual rate of a steady load is the mean over the first one that shorter ones
+do not contradict: accurate to a few per cent, and not older than a change.
 """
 
 MOST_SURPRISED = 0.05
-"""Of the seconds of the longest of these, those in which it is contradicted, of a steady load."""
+"""
+Share of seconds in which the longest window may be contradicted for the load to count as steady.
+"""
 
 NOW_S = 3
-"""The rate of now is a mean over this long at least, where it is higher than the usual one."""
+"""Shortest averaging time of the current rate, where it is higher than the usual one."""
 
 QUANTILE_UNCERTAINTY = 0.7
 """
-How rare a case may be that is still kept in reserve for, times the root of the requests within the
-memory: the fewer there were, the less is known of what is rare.
+Limit on how rare an event the reserve covers, times the root of the number of requests in memory:
+with fewer requests less is known about rare events.
 """
 
 WINDOWS_S = (1, 2, 3, 5, 10)
-"""Longer ones are means in which a queue makes no difference."""
+"""Window lengths (s) of the arrival curve; in longer ones a queue makes no difference."""
 
 WAIT_SHARE = 0.8
-"""How much of the SLO a request may wait; the rest is its own service time."""
+"""Share of the SLO for which a request may wait; the rest is its own service time."""
 
 
 class Reserve(NamedTuple):
     """
-    The capacity that does for the next REACTION_S: at the quantile, and a little below it. Where
-    errors are of two kinds, noise and jumps, a quantile between them tips from one cycle to the
-    next, and both sides cost the same: a plan that does for the lower one may stay (hysteresis).
+    The capacity for the next REACTION_S: at the quantile, and slightly below it.
+
+    If errors are of two kinds, noise and jumps, a quantile between them flips from cycle to cycle,
+    and both values cost the same. A plan that satisfies the lower one may stay (hysteresis).
     """
 
     rps: float
@@ -75,14 +78,14 @@ class Reserve(NamedTuple):
 
 
 EXCEEDANCE_HYSTERESIS = 1.4
-"""How much more often a plan may be exceeded before it is left for one with more reserve."""
+"""Factor on how often a plan may be exceeded before it is replaced by one with more reserve."""
 
 
 def needed_soon(rates: Rates, slo_s: float, now_rps: float, quantile: float) -> Reserve:
     """
-    Never less than the rate of now.
+    Return the reserve, at least the current rate.
 
-    Errors are differences, not ratios: after a jump from 10 to 100 rps, a ratio would expect 1000.
+    Errors are differences, not ratios: after a jump from 10 to 100 rps, a ratio would predict 1000.
     """
     recent = rates[-MEMORY_S:]
     needed = needs(recent, slo_s)
@@ -95,17 +98,18 @@ def needed_soon(rates: Rates, slo_s: float, now_rps: float, quantile: float) -> 
     exceeded = (math.ceil(allowed), math.ceil(EXCEEDANCE_HYSTERESIS * allowed))
     ranks = [max(0, len(came) - 1 - times) for times in exceeded]
     errors = np.partition(came - usual[: len(came)], ranks)
-    # A step that has been seen is not expected once more on top of itself.
+    # A step that was observed is not expected a second time on top of itself.
     most_rps = max(float(needed.max()), now_rps) + float(np.sqrt(now_rps))
     return Reserve(*(max(now_rps, min(base_rps + float(errors[rank]), most_rps)) for rank in ranks))
 
 
 def _usual(rates: Rates, now_rps: float) -> tuple[Array, float]:
     """
-    By second what errors are counted from, and what the reserve is added to now.
+    Return, by second, the rate from which errors are counted, and the rate to which the reserve is
+    added now.
 
-    Of a steady load the noise of the rate of now is among the errors that the reserve is for: added
-    to that rate, it would be planned for twice, and the plan would move with it.
+    For a steady load the noise of the current rate is one of the errors that the reserve covers.
+    Added to that rate, noise would count twice and the plan would follow it.
     """
     lately, contradicted = usual_rps(rates, max(0, len(rates) - USUAL_S[0]))
     if np.count_nonzero(contradicted) / len(contradicted) > MOST_SURPRISED:
@@ -119,7 +123,7 @@ def _usual(rates: Rates, now_rps: float) -> tuple[Array, float]:
 
 def usual_rps(rates: Rates, first: int = 0) -> tuple[Array, Array]:
     """
-    By second from the `first` on, the usual rate at its end, and whether the longest mean is
+    Return, by second from `first` on, the usual rate at its end, and whether the longest mean is
     contradicted.
     """
     sums = np.concatenate([np.zeros(USUAL_S[0]), np.cumsum(rates)])
@@ -136,13 +140,15 @@ def usual_rps(rates: Rates, first: int = 0) -> tuple[Array, Array]:
 
 @functools.lru_cache(maxsize=8)
 def _lengths(seconds: int) -> list[Array]:
-    """Of the windows that end with each second: none is longer than the history until then."""
+    """
+    Return the lengths of the windows that end with each second, limited by the history until then.
+    """
     ends = np.arange(1.0, seconds + 1)
     return [np.minimum(ends, window_s) for window_s in USUAL_S]
 
 
 def needs(rates: Rates, slo_s: float, windows_s: tuple[int, ...] = WINDOWS_S) -> Array:
-    """By second, the capacity that the arrivals up to its end need, in requests per second."""
+    """Return, by second, the capacity that the arrivals up to its end need, rps."""
     sums = np.concatenate([[0.0], np.cumsum(rates)])
     found = np.zeros(len(rates))
     for window in windows_s:
@@ -154,7 +160,9 @@ def needs(rates: Rates, slo_s: float, windows_s: tuple[int, ...] = WINDOWS_S) ->
 
 
 def latest_need_rps(rates: Sequence[float], slo_s: float, windows_s: tuple[int, ...]) -> float:
-    """The last of the `needs`: of a few seconds, without arrays, as every cycle asks for it."""
+    """
+    Return the last value of `needs` for a few seconds, without arrays, as every cycle asks for it.
+    """
     sums = [0.0, *accumulate(rates)]
     known = [window for window in windows_s if window <= len(rates)]
     needed = ((sums[-1] - sums[-1 - w]) / (w + WAIT_SHARE * slo_s) for w in known)
@@ -162,7 +170,7 @@ def latest_need_rps(rates: Sequence[float], slo_s: float, windows_s: tuple[int, 
 
 
 def highest_ahead(values: Array, horizon: int) -> Array:
-    """By index i, the highest of the `horizon` values after i, where all of these are there."""
+    """Return, by index i, the highest of the `horizon` values after i, where all of them exist."""
     if len(values) <= horizon:
         return np.empty(0)
     ends = len(values) - horizon
@@ -170,15 +178,15 @@ def highest_ahead(values: Array, horizon: int) -> Array:
 
 
 def highest_need_rps(rates: Rates, slo_s: float, window_s: float) -> float:
-    """The highest need of the last `window_s`."""
+    """Return the highest need of the last `window_s`, rps."""
     return float(needs(rates[-int(window_s) - 10 :], slo_s)[-int(window_s) :].max())
 
 
 def exponential_mean(values: Array, over_s: float) -> Array:
     """
-    By second, the mean of all until then, in which a value of `over_s` ago weighs 1/e.
-
-    As blocks of one geometric sum each: a loop over half an hour would take longer than the solver.
+    Return, by second, the mean of all values until then, in which a value of `over_s` ago weighs
+    1/e. Computed in blocks as geometric sums; a loop over half an hour would take longer than the
+    solver.
     """
     kernel, fading = _block_sums(over_s)
     whole, left = divmod(len(values), BLOCK_SAMPLES)
@@ -195,7 +203,7 @@ def exponential_mean(values: Array, over_s: float) -> Array:
 
 @functools.cache
 def _block_sums(over_s: float) -> tuple[Array, Array]:
-    """What each value of a block adds to the means after it, and how what was before fades."""
+    """Return what each value of a block adds to the means after it, and how earlier values fade."""
     keep = np.exp(-1.0 / over_s)
     apart = np.subtract.outer(np.arange(BLOCK_SAMPLES), np.arange(BLOCK_SAMPLES))
     return (1 - keep) * np.tril(keep ** np.abs(apart)), keep ** np.arange(1, BLOCK_SAMPLES + 1)
@@ -203,11 +211,12 @@ def _block_sums(over_s: float) -> tuple[Array, Array]:
 
 def newsvendor_quantile(rps: float, *, lost: float, price: float, least: float) -> float:
     """
-    The newsvendor's critical ratio: beyond this quantile more reserve costs more than it saves.
+    Return the newsvendor's critical ratio: beyond this quantile more reserve costs more than it
+    saves.
 
-    A request that is refused costs `lost`, capacity for one more per second costs `price`, in the
-    same unit. Where the load is low a core is cheap beside what it may lose, and the other way
-    round. It is `least` or more.
+    A refused request costs `lost`, capacity for one more per second costs `price`, in the same
+    unit. At a low load a core is cheap relative to what it may lose. The result is at least
+    `least`.
     """
     if lost <= 0:
         return least

@@ -1,8 +1,8 @@
 """
 The rises of the last half hour: what a capacity would have missed of them until more had started.
 
-A quantile of errors a few seconds ahead says nothing of a rise that is rare and large; where a
-start takes ten seconds and nothing else serves meanwhile, such rises are most of what is missed.
+A quantile of errors a few seconds ahead says nothing about rare, large rises. If a start takes ten
+seconds and nothing else serves meanwhile, most misses come from these.
 """
 
 import numpy as np
@@ -11,17 +11,18 @@ from infadapter_forecasting.forecaster import Array
 from infadapter_forecasting.reserve import LEAST_MEMORY_S
 
 LEAST_BELOW_S = 30
-"""A capacity that is nearly always exceeded is taken to do for so long at least."""
+"""A capacity that is almost always exceeded is assumed to suffice for at least this long (s)."""
 
 
 def missed_share(
     needed: Array, limit_rps: float, meanwhile_rps: float, start_s: float, apart_s: float
 ) -> float:
     """
-    Of the mean load, what is expected to be missed in every second that something serves which
-    comes to `limit_rps` without a start, and to `meanwhile_rps` while one makes room for itself.
+    Return the share of the mean load that is expected to be missed by a plan that serves
+    `limit_rps` without a start, and `meanwhile_rps` while a start makes room for itself.
 
-    `needed`: by second. A rise begins where the limit is exceeded after `apart_s` without that.
+    `needed` is the need by second. A rise begins where the limit is exceeded after `apart_s`
+    without that.
     """
     mean_rps = float(needed.mean()) if len(needed) else 0.0
     above = (needed > limit_rps).nonzero()[0]

@@ -1,4 +1,4 @@
-"""A backtest as text."""
+"""A backtest as a text table."""
 
 from infadapter_forecasting.backtest import Backtest, Score
 
@@ -17,7 +17,7 @@ UNITS = ("", "", "rps", "%", "rps", "rps", "rps", "s", "s")
 
 
 def table(result: Backtest) -> str:
-    """One line for each method and quantile, the best first."""
+    """Return one line per method and quantile, best first."""
     asked = result.question
     title = (
         f"Highest {asked.bucket_s} s mean of the next {asked.horizon_s} s, "
@@ -43,7 +43,7 @@ def _row(score: Score) -> tuple[str, ...]:
 
 
 def aligned(rows: list[tuple[str, ...]]) -> list[str]:
-    """Names to the left, numbers to the right."""
+    """Align names to the left and numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(

@@ -1,4 +1,4 @@
-"""The end of a process, for those also that have no command line."""
+"""End a process, also one without a command line."""
 
 import logging
 import os
@@ -8,9 +8,9 @@ from typing import NoReturn
 
 def end_at_once(code: int) -> NoReturn:
     """
-    End the process without taking its interpreter down: with torch that needs half a second of CPU
-    time, on a busy machine ten seconds, in which nothing is done for anybody. What can't be written
-    is a fault; a stream that was closed when the process started is None.
+    End the process without shutting the interpreter down, which with torch takes half a second of
+    CPU time (on a busy machine ten seconds) and helps nobody. Output that can't be written is a
+    fault; a stream that was closed when the process started is None.
     """
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):

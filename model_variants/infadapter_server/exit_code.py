@@ -1,4 +1,4 @@
-"""How our console scripts end: an exit code, and a fault as one sentence on the standard error."""
+"""How console scripts end: an exit code, and a fault as one sentence on standard error."""
 
 import sys
 
@@ -8,7 +8,7 @@ INTERRUPTED = 130
 
 
 def exit_code_of(command: click.Command, program: str) -> int:
-    """Run a command whose function returns its exit code; 2 is for options, 130 for Ctrl-C."""
+    """Run a command that returns its exit code; 2 is for invalid options, 130 for Ctrl-C."""
     try:
         code: int = command.main(standalone_mode=False)
     except click.ClickException as error:

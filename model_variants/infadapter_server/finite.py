@@ -1,4 +1,4 @@
-"""A number on a command line: finite, and within limits."""
+"""A command line number that must be finite and within limits."""
 
 import math
 from typing import Any
@@ -7,7 +7,7 @@ import click
 
 
 class Finite(click.FloatRange):
-    """click's range, which lets NaN through and, where a side is open-ended, infinity."""
+    """click's range, which by itself accepts NaN and, on an open side, infinity."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None

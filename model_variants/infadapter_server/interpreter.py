@@ -1,4 +1,4 @@
-"""Modules of ours in an interpreter of their own."""
+"""Run our modules in a separate interpreter."""
 
 import sys
 
@@ -7,7 +7,7 @@ __all__ = ["module_command"]
 
 def module_command(module: str) -> list[str]:
     """
-    `python -m` without the current folder, from which console scripts import nothing either: a
-    `random.py` or `queue.py` that lies there would be taken for the library's.
+    Return `python -m` without the current folder, as with console scripts: a `random.py` or
+    `queue.py` there would shadow the library's.
     """
     return [sys.executable, "-P", "-m", module]

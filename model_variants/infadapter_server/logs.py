@@ -1,8 +1,8 @@
 """
-The log on the standard error, with a rate limit for what strangers cause.
+The log on standard error, with a rate limit for messages that clients cause.
 
-A warning for each malformed request, or each input that a network fails at, fills a node's disk at
-the pace at which somebody sends them, and costs more than it took to refuse them.
+A warning for each malformed request, or for each input on which a network fails, would fill a
+node's disk at the clients' pace, and cost more than the refusal itself.
 """
 
 import logging
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 __all__ = ["RateLimit", "announce", "log_to_stderr"]
 
 MOST, PERIOD_S = 20, 60.0
-"""Warnings and errors of one place in the code, and within which time."""
+"""Warnings and errors per place in the code, and the period in seconds."""
 
 
 @dataclass(slots=True)
@@ -28,8 +28,8 @@ class _Place:
 @dataclass(slots=True)
 class RateLimit:
     """
-    A filter of a handler. The last record that passes says that others are left out, and the first
-    one of a later period how many.
+    A filter of a handler. The last record that passes says that others are omitted, and the first
+    of a later period how many.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -52,7 +52,7 @@ class RateLimit:
 
 
 def _add(record: logging.LogRecord, place: _Place) -> None:
-    """What was left out before, and that what follows is."""
+    """Append to the record what was omitted before, and that more will be."""
     said = [f"{place.left_out} more like it were left out"] if place.left_out else []
     said += [f"more like it are left out for {PERIOD_S:g} s"] if place.passed == MOST else []
     place.left_out = 0
@@ -61,7 +61,7 @@ def _add(record: logging.LogRecord, place: _Place) -> None:
 
 
 def log_to_stderr() -> None:
-    """For a process that logs nowhere yet."""
+    """Configure logging for a process without any."""
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(RateLimit().filter)
     logging.basicConfig(
@@ -70,7 +70,7 @@ def log_to_stderr() -> None:
 
 
 def announce(text: str) -> None:
-    """A line for whoever started the process, and may have read as much as he wanted."""
+    """Write a line for whoever started the process, who may have stopped reading."""
     try:
         print(text, flush=True)
     except BrokenPipeError:

@@ -1,11 +1,11 @@
-"""An amount of memory on a command line, as Kubernetes writes it."""
+"""A command line amount of memory, in Kubernetes' notation."""
 
 import click
 
 from infadapter_profiles.quantities import InvalidQuantity, whole_units
 
 LEAST_BYTES = 1024 * 1024
-"""A page: models take whole ones."""
+"""One page; models take whole pages."""
 
 
 class Memory(click.ParamType[int]):

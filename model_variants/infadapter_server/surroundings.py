@@ -1,4 +1,4 @@
-"""What a process may find missing when it starts: its standard streams, and the folder it is in."""
+"""What may be missing when a process starts: its standard streams, and its current folder."""
 
 import os
 
@@ -9,9 +9,9 @@ _STREAMS = 3
 
 def complete_surroundings() -> None:
     """
-    Before anything else is opened. A socket that takes the number of a stream that was closed gets
-    what others write there, and libuv ends the process when it closes it. In a folder that has
-    been removed neither a child can be started nor MKL find its libraries.
+    Repair them before anything else is opened. A socket that gets the number of a closed stream
+    would receive what others write there, and libuv ends the process when it closes it. In a
+    deleted folder no child can be started, and MKL does not find its libraries.
     """
     for number in range(_STREAMS):
         try:

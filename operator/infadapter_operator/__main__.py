@@ -1,4 +1,7 @@
-"""The entry of `python -m infadapter_operator`, light enough that Ctrl-C meets no traceback."""
+"""
+Entry point of `python -m infadapter_operator`, light enough that an early Ctrl-C prints no
+traceback.
+"""
 
 import os
 import signal
@@ -12,8 +15,11 @@ _ABOUT = (
 
 
 def main() -> int:
-    """Return 2 for settings that can't be used, 1 for a fault, 130 for Ctrl-C before it listens."""
-    # As process 1 of a pod it would not be heard before somebody listens, and waited for in vain.
+    """
+    Return the exit status: 2 for unusable settings, 1 for a fault, 130 for Ctrl-C before it
+    listens.
+    """
+    # Process 1 has no default action for SIGTERM: without a handler the kubelet would wait in vain.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     try:
         _only_help()

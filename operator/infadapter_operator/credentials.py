@@ -1,8 +1,9 @@
 """
-Who asks Prometheus: a bearer token, headers and certificates, all of it in files but tenants.
+Credentials for Prometheus: a bearer token, headers and certificates, in files except for tenant
+headers.
 
-Files are read again at every question: the tokens of service accounts are replaced within the hour,
-Secrets whenever somebody rotates them, and whoever keeps the first one is refused from then on.
+Files are read again for every query. Service account tokens are replaced within the hour and
+Secrets when somebody rotates them, and a client that keeps the first one is refused from then on.
 """
 
 import os
@@ -17,49 +18,52 @@ from infadapter_profiles.regular import regular_bytes
 MOST_BYTES = 65_536
 MOST_HEADERS = 32
 LEAST_HIDDEN = 4
-"""What is shorter is no secret, and would be found in any text."""
+"""Shorter values are no secrets, and would be found in any text."""
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 
 
 class CredentialsUnreadable(Exception):
-    """Nothing was asked; the sentence names the file, and nothing that is in it."""
+    """No query was made. The message names the file, but nothing of its content."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """Where they are: paths of files, each empty where there is none."""
+    """Where the credentials are: file paths, each empty if there is none."""
 
     token_file: str = ""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     headers_folder: str = ""
-    """A file for each header, by its name: so a Secret is mounted."""
+    """A folder with one file per header, named after it, which is how a Secret is mounted."""
     ca_file: str = ""
-    """In place of the authorities that are known anyway."""
+    """Replaces the default certificate authorities."""
     certificate_file: str = ""
     key_file: str = ""
-    """Empty: it is in the certificate's file."""
+    """Empty if the key is in the certificate's file."""
 
     @property
     def identify(self) -> bool:
-        """Whether Prometheus tells us more than it may tell anybody."""
+        """Whether they give access to more than an anonymous client may read."""
         named = (self.token_file, self.headers, self.headers_folder, self.certificate_file)
         return any(named)
 
     def headers_now(self) -> dict[str, str]:
-        """Raises CredentialsUnreadable."""
+        """Return all headers. Raises CredentialsUnreadable."""
         return {**self.headers, **self.secrets_now()}
 
     def secrets_now(self) -> dict[str, str]:
-        """The headers that nobody is to see. Raises CredentialsUnreadable."""
+        """Return the secret headers. Raises CredentialsUnreadable."""
         secrets = {path.name: read(path) for path in self._header_files()}
         if self.token_file:
             secrets["Authorization"] = f"Bearer {read(Path(self.token_file))}"
         return secrets
 
     def _header_files(self) -> Iterator[Path]:
-        """Kubernetes keeps its own folders, whose names begin with dots, beside them."""
+        """
+        Yield the header files. Kubernetes keeps folders of its own beside them, whose names begin
+        with dots.
+        """
         if not self.headers_folder:
             return
         folder = Path(self.headers_folder)
@@ -78,7 +82,7 @@ class Credentials:
 
 
 def read(path: Path) -> str:
-    """What a header may hold of a file, without the ends. Raises CredentialsUnreadable."""
+    """Return the stripped content of a file as a header value. Raises CredentialsUnreadable."""
     try:
         content = regular_bytes(path, MOST_BYTES)
     except OSError as error:
@@ -93,8 +97,8 @@ def read(path: Path) -> str:
 
 def refuse_pipe(path: Path) -> None:
     """
-    OpenSSL waits for ever for what nobody writes into a pipe. What is not there it names itself;
-    a folder may hold authorities. Raises CredentialsUnreadable.
+    Raise CredentialsUnreadable for a pipe or device, on which OpenSSL would wait for ever. A
+    missing file is left to OpenSSL, which names it; a folder may hold authorities.
     """
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise CredentialsUnreadable(f"{path} is no regular file: put one there")
@@ -105,7 +109,7 @@ def is_header(name: str, value: str) -> bool:
 
 
 def hidden(text: str, secrets: Mapping[str, str]) -> str:
-    """A server may repeat what it was sent in what it answers."""
+    """Return the text with secrets masked, since a server may repeat what it was sent."""
     words = {word for value in secrets.values() for word in (value, *value.split())}
     for word in sorted(words - {"Bearer", "Basic"}, key=len, reverse=True):
         if len(word) >= LEAST_HIDDEN:

@@ -1,7 +1,7 @@
-"""How long the loop takes things to need when it weighs one way against another; all roughly."""
+"""Rough durations of operations, which the loop uses to compare transitions."""
 
 START_S = 2.0
-"""A start, beside the load time of what starts."""
+"""Seconds that a start takes besides the load time of the model."""
 
 RESIZE_S = 1.0
-"""A resize, until it is in force."""
+"""Seconds until a resize is in force."""

@@ -1,4 +1,6 @@
-"""Environment variables as text, numbers and JSON; what can't be used is refused by a sentence."""
+"""
+Typed access to environment variables. An unusable value raises InvalidSetting with a sentence.
+"""
 
 import ipaddress
 import json
@@ -16,18 +18,24 @@ _HOST_NAME = "[0-9A-Za-z]([-_.0-9A-Za-z]*[0-9A-Za-z])?"
 
 
 class InvalidSetting(ValueError):
-    """A setting can't be used; the sentence names the variable, its value and what it must be."""
+    """A setting is unusable; the message names the variable, its value and what it must be."""
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """An empty variable is an absent one: charts render them so."""
+    """
+    Environment variables. An empty one counts as absent, because charts render absent values that
+    way.
+    """
 
     variables: Mapping[str, str]
     _read: set[str] = field(default_factory=set)
 
     def ignored(self) -> tuple[str, ...]:
-        """A sentence for each variable of ours that nobody has asked for, once all have asked."""
+        """
+        Return a sentence for each of our variables that was not read. Call it after all others were
+        read.
+        """
         return unread(self.variables, self._read)
 
     def text(self, name: str, default: str) -> str:
@@ -38,7 +46,7 @@ class Environment:
         return tuple(self.text(name, "").replace(",", " ").split()) or default
 
     def command(self, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
-        """Words, or a JSON list where a word holds spaces."""
+        """Return words, or the items of a JSON list if a word contains spaces."""
         text = self.text(name, "")
         if not text.startswith("["):
             return self.words(name, default)
@@ -65,7 +73,7 @@ class Environment:
             raise InvalidSetting(
                 f"{PREFIX}{name} is {text!r}; it must begin with http:// or https://"
             )
-        if not _names_a_host(text):  # what stands before an @ is secret
+        if not _names_a_host(text):  # the part before an @ is secret
             raise InvalidSetting(
                 f"{PREFIX}{name} is {text.rpartition('@')[2]!r}; it must name a host, and a port"
                 " from 1 to 65535 if any, such as http://prometheus:9090"

@@ -1,4 +1,6 @@
-"""All writing of one reconciliation: the steps, through the platform's ports, in their order."""
+"""
+The execution stage: all writes of one reconcile cycle, through the platform's ports, in order.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,13 +32,17 @@ class Refusal:
 class Executed:
     steps: tuple[Step, ...] = ()
     refusals: tuple[Refusal, ...] = ()
-    infeasible: frozenset[tuple[str, PodSize]] = frozenset()  # resizes, for good
+    infeasible: frozenset[tuple[str, PodSize]] = (
+        frozenset()
+    )  # resizes that the node refused for good
 
 
 async def execute(steps: Sequence[Step], ports: Ports) -> Executed:
     """
-    In their order. A refused step leaves the others to be tried, except that nothing is removed
-    after weights were refused; a platform that does not answer ends it.
+    Take the steps in order and return what was taken and refused.
+
+    A refused step does not stop the others, except that no pod is removed or replaced after weights
+    were refused. If the platform does not answer, the remaining steps are skipped.
     """
     taken: list[Step] = []
     refusals: list[Refusal] = []

@@ -1,4 +1,4 @@
-"""What a kubelet and a Prometheus ask of the operator: `/healthz` and `/metrics`."""
+"""The HTTP endpoints for the kubelet and Prometheus: `/healthz` and `/metrics`."""
 
 from collections.abc import Callable
 
@@ -10,14 +10,16 @@ from infadapter_profiles.wire import METRICS_PATH
 
 
 class Health:
-    """`stalled` names what stands still. An event loop that stands still answers nothing at all."""
+    """
+    `stalled` names a loop that makes no progress. A blocked event loop answers nothing at all.
+    """
 
     def __init__(self, stalled: Callable[[], str | None]) -> None:
         self._stalled = stalled
         self._runner: web.AppRunner | None = None
 
     async def start(self, host: str, port: int) -> int:
-        """Listen, and return the port (`port` 0: any that is free)."""
+        """Listen, and return the port (`port` 0: any free port)."""
         app = web.Application()
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get(METRICS_PATH, self._metrics)
@@ -31,7 +33,7 @@ class Health:
     async def _healthz(self, request: web.Request) -> web.Response:
         stalled = self._stalled()
         if stalled:
-            return web.Response(status=503, text=f"the loop of {stalled} stands still\n")
+            return web.Response(status=503, text=f"the loop of {stalled} is stalled\n")
         return web.Response(text="ok\n")
 
     async def _metrics(self, request: web.Request) -> web.Response:

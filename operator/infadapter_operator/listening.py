@@ -1,11 +1,12 @@
-"""An application that answers at an address until it is stopped."""
+"""Serve an aiohttp application at an address."""
 
 from aiohttp import web
 
 
 async def listen(app: web.Application, host: str, port: int) -> tuple[web.AppRunner, int]:
     """
-    Its runner, whose `cleanup` ends it, and its port (`port` 0: any that is free). Raises OSError.
+    Return the runner, whose `cleanup` ends the server, and its port (`port` 0: any free port).
+    Raises OSError.
     """
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()

@@ -1,8 +1,8 @@
 """
-The kopf entry: it registers, translates events into calls, and keeps one loop for each service.
+The kopf entry point: register the handlers, pass events on, and keep one loop per service.
 
-kopf watches and nothing more. It writes no annotation, no finalizer and no Event, and what it would
-do in timers the services' own tasks do.
+kopf only watches. It writes no annotations, finalizers or Events, and the loops run in tasks of
+their own instead of kopf timers.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ from infadapter_operator.watching import CONTINUOUS_WATCH, LastingWatch, watch_b
 
 
 def register(registry: kopf.OperatorRegistry, settings: Settings) -> LastingWatch:
-    """Everything that kopf calls, and what it watches by; state lives in one Context."""
+    """Register all handlers and return the watch; all state lives in one Context."""
     app = _App(settings)
     kopf.on.login(registry=registry)(kopf.login_via_client)
     kopf.on.startup(registry=registry)(app.start)
@@ -56,9 +56,13 @@ class _App:
     async def start(self, settings: kopf.OperatorSettings, **_: Any) -> None:
         settings.peering.standalone = True
         settings.posting.enabled = False
-        settings.scanning.disabled = True  # a CRD that goes and comes is its watch's trouble alone
+        settings.scanning.disabled = (
+            True  # a CRD that is deleted and created again only affects its watch
+        )
         settings.networking.request_timeout = 30
-        waiting = ThreadPoolExecutor(2 * client.CONNECTIONS)  # for answers, not for the CPU
+        waiting = ThreadPoolExecutor(
+            2 * client.CONNECTIONS
+        )  # these threads wait for answers and use no CPU
         asyncio.get_running_loop().set_default_executor(waiting)
         self._context = _context(self._settings, self.api)
         self._loops = Loops(self._context)
@@ -84,7 +88,10 @@ class _App:
         await self._health.stop()
 
     async def know_profile(self, body: kopf.Body, **_: Any) -> None:
-        """kopf handles no event before all there is was indexed: no service misses a profile."""
+        """
+        Index a profile. kopf handles no event before all objects are indexed, so no service misses
+        a profile.
+        """
         self._loops.know_profile(dict(body))
 
     async def on_service(self, event: kopf.RawEvent, **_: Any) -> None:
@@ -125,7 +132,7 @@ def _prometheus(settings: Settings, url: str) -> Prometheus:
 
 
 def run() -> int:
-    """Runs until it is told to stop, and returns the exit status."""
+    """Run until stopped and return the exit status."""
     try:
         settings = settings_from(os.environ)
         for sentence in settings.ignored:
@@ -135,17 +142,17 @@ def run() -> int:
     except (InvalidSetting, client.NoCluster) as invalid:
         print(f"infadapter: {invalid}", file=sys.stderr)
         return 2
-    disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # one more series per metric
     kopf.configure(verbose=False)
-    logging.getLogger("kopf.objects").setLevel(logging.WARNING)  # a line for every event
-    logging.getLogger("kopf._cogs.clients.watching").setLevel(logging.CRITICAL)  # the same
-    logging.getLogger("urllib3").setLevel(logging.ERROR)  # a line for every attempt
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)  # logs a line per event
+    logging.getLogger("kopf._cogs.clients.watching").setLevel(logging.CRITICAL)  # likewise
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # logs a line per attempt
     try:
         _run_kopf(registry, settings, watch)
-    except Exception as error:  # kopf's own, which it doesn't export
+    except Exception as error:  # an exception class that kopf doesn't export
         if not isinstance(error.__cause__, kopf.PermanentError):
             raise
-        return 1  # its sentence is in the log
+        return 1  # the message is in the log
     return 1 if watch.unknown.is_set() else 0
 
 
@@ -154,7 +161,7 @@ def _run_kopf(registry: kopf.OperatorRegistry, settings: Settings, watch: Lastin
     kopf.run(
         registry=registry,
         standalone=True,
-        identity="infadapter",  # type: ignore[arg-type]  # else by a user that images may lack
+        identity="infadapter",  # type: ignore[arg-type]  # default: the user name, which an image may lack
         clusterwide=not settings.namespaces,
         namespaces=list(settings.namespaces),
         stop_flag=watch.unknown,

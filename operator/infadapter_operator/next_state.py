@@ -1,4 +1,4 @@
-"""What one reconciliation leaves to the next: pure."""
+"""The state that one reconcile cycle leaves to the next. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,7 +20,9 @@ _NOT_FOR_GOOD = (PlatformUnavailable.reason, Conflict.reason)
 def next_state(
     situation: Situation, planned: Planned, progress: Progress | None, done: Executed
 ) -> State:
-    """`progress` is that of the rollout; None where nothing is carried out."""
+    """
+    Return the next state. `progress` is that of the rollout, or None if nothing is carried out.
+    """
     before, now_s, counted = situation.state, situation.now_s, planned.present.counted
     since_s = before.data_missing_since_s
     missing_since_s = now_s if since_s is None else since_s
@@ -55,10 +57,11 @@ def _milestone_after(
     before: Milestone, plan: Shape, progress: Progress | None, observed: Observed, now_s: float
 ) -> Milestone:
     """
-    How far the rollout has come, which a patience is counted from. Another plan, one more pod
-    Ready, one less pending, one more that leaves or one less too many is progress; one that counts
-    no more is there still, and none. What was seen at a time to come, by a clock that was set back,
-    was seen now.
+    Return the furthest progress of the rollout, from which patience is counted.
+
+    A new plan, one more Ready pod, one less pending, one more terminating or one less surplus pod
+    is progress. A pod that merely no longer counts still exists and is none. Times in the future,
+    after the clock was set back, count as now.
     """
     before = replace(before, at_s=min(before.at_s, now_s))
     if progress is None:
@@ -88,7 +91,10 @@ def _milestone_after(
 def _refused_starts(
     before: Mapping[Target, Trouble], done: Executed, blocks: Mapping[Target, Block], now_s: float
 ) -> dict[Target, Trouble]:
-    """Targets whose pods may not be asked for, since when; what is left anyhow begins anew."""
+    """
+    Return the targets whose starts are refused, and since when. A target that is blocked starts
+    over.
+    """
     started = {step.target for step in done.steps if isinstance(step, ScaleUp)}
     known = {t: trouble for t, trouble in before.items() if t not in started and t not in blocks}
     refused = {
@@ -107,7 +113,10 @@ def _removed_pods(done: Executed) -> frozenset[str]:
 def _still_refused(
     before: frozenset[tuple[str, PodSize]], observed: Observed, done: Executed
 ) -> frozenset[tuple[str, PodSize]]:
-    """Forgotten when the pod is gone or has taken another size."""
+    """
+    Return the refused resizes; one is forgotten when its pod is gone or was resized to another
+    size.
+    """
     there = {pod.name for pod in observed.pods}
     resized = {step.pod for step in done.steps if isinstance(step, ResizePod)}
     again = {pod for pod, _ in done.infeasible}

@@ -1,4 +1,4 @@
-"""All reading of one reconciliation: what runs, what the router obeys, and the load."""
+"""The observation stage: all reads of one reconcile cycle (pods, router, load)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,16 +18,18 @@ from infadapter_solver.problem import PodSize, Target
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shared:
-    """What who looks after all services knows: one of them tries a pod for all."""
+    """What is known across services: for a shared cause only one service probes."""
 
-    causes: frozenset[Cause] = frozenset()  # that keep pods from coming in several services
-    tried_elsewhere: frozenset[Cause] = frozenset()  # those for which another one tries
+    causes: frozenset[Cause] = frozenset()  # that affect several services
+    tried_elsewhere: frozenset[Cause] = frozenset()  # for which another service probes
 
 
 async def observe(
     service: Service, state: State, ports: Ports, now_s: float, shared: Shared
 ) -> Situation:
-    """Raises PlatformUnavailable; that the load is not known is part of the situation."""
+    """
+    Return the situation. Raises PlatformUnavailable; missing load data is part of the situation.
+    """
     seen = await ports.cluster.observe(now_s)
     seen = remembered(seen, state, now_s, service.patience.start_s)
     view = await ports.router.view()
@@ -67,7 +69,10 @@ async def _load(
 async def _delivered(
     service: Service, state: State, ports: Ports, now_s: float
 ) -> Mapping[str, Delivered] | None:
-    """Once an interval, while there are data: who does not answer is not asked twice a cycle."""
+    """
+    Return what pods delivered, once per interval while there is load data. A Prometheus that does
+    not answer is not asked a second time in the same cycle.
+    """
     last_s = state.calibration.at_s
     is_soon = last_s is not None and last_s <= now_s < last_s + service.interval_s
     if is_soon or state.data_missing_since_s is not None:
@@ -78,7 +83,9 @@ async def _delivered(
 async def _answers(
     service: Service, state: State, ports: Ports, now_s: float
 ) -> tuple[Answers, ...] | None:
-    """Now and then, while there are data: it is a mean over minutes."""
+    """
+    Return the answers for the error budget from time to time, since it is a mean over minutes.
+    """
     last_s, every_s = state.error_budget.at_s, asked_every_s(service.error_budget_window_s)
     is_soon = last_s is not None and last_s <= now_s < last_s + every_s
     if is_soon or state.data_missing_since_s is not None:
@@ -87,7 +94,9 @@ async def _answers(
 
 
 def remembered(observed: Observed, state: State, now_s: float, patience_s: float) -> Observed:
-    """With what was told before, and what a platform is late to show or never does."""
+    """
+    Complete the observation with what earlier cycles learnt and the platform shows late or never.
+    """
     if state.infeasible_resizes:
         observed = _with_refused_sizes(observed, dict(state.infeasible_resizes))
     if state.removed_pods:
@@ -98,7 +107,7 @@ def remembered(observed: Observed, state: State, now_s: float, patience_s: float
 
 
 def _with_refused_sizes(observed: Observed, refused: Mapping[str, PodSize]) -> Observed:
-    """The sizes that nodes refused for good, as asked for and refused."""
+    """Mark sizes that nodes refused for good as requested and refused."""
     pods = tuple(_refused(pod, refused.get(pod.name)) for pod in observed.pods)
     return replace(observed, pods=pods)
 
@@ -111,8 +120,8 @@ def _refused(pod: Pod, size: PodSize | None) -> Pod:
 
 def _with_leaving(observed: Observed, removed: frozenset[str]) -> Observed:
     """
-    Pods that were told to stop count as leaving before their platform sees it, but no more of them
-    than are too many: a platform may have stopped another one instead.
+    Mark removed pods as terminating before the platform shows it, but no more than are surplus: the
+    platform may have removed another pod instead.
     """
     excess = {
         target: sum(not pod.leaving for pod in observed.of(target)) - desired
@@ -130,7 +139,7 @@ def _with_leaving(observed: Observed, removed: frozenset[str]) -> Observed:
 def _with_refusals(
     observed: Observed, refused: Mapping[Target, Trouble], now_s: float, patience_s: float
 ) -> Observed:
-    """A start that was refused for as long as one is waited for is no accident."""
+    """Add start refusals that have lasted for the whole patience."""
     lasting = {
         t: trouble for t, trouble in refused.items() if now_s - trouble.since_s >= patience_s
     }

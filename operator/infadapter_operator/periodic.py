@@ -1,6 +1,9 @@
-"""What is done again and again, by a clock that somebody may set."""
+"""Periodic work that stays correct when the clock is set back."""
 
 
 def is_due(done_at_s: float, every_s: float, now_s: float) -> bool:
-    """Also when the clock was set back: what was done at a time to come may lie far back."""
+    """
+    Whether `every_s` has passed since `done_at_s`, or `done_at_s` is in the future (the clock was
+    set back).
+    """
     return not done_at_s <= now_s < done_at_s + every_s

@@ -1,8 +1,9 @@
 """
-One reconciliation: observe, plan, roll out, execute. The only place that knows the order.
+One reconcile cycle: observe, plan, roll out, execute. The only module that knows this order.
 
-Between the four stand values: a `Situation` is all that is decided from, what is decided is
-`Planned`, what may be done of it now is a `Rollout`. It never waits for what it has caused.
+Values connect the four stages: `observe` returns a `Situation` (everything a decision is made
+from), `plan` returns `Planned` (the decision), `rollout` returns a `Rollout` (the steps that may be
+taken now). A cycle never waits for the effect of its steps; later cycles observe it.
 """
 
 import asyncio
@@ -30,24 +31,26 @@ from infadapter_solver.problem import Target
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cycle:
     """
-    What one reconciliation saw, decided and did. `situation` is None where nothing was looked at,
-    `planned` where nothing could be planned, `rollout` where nothing is carried out.
+    What one reconcile cycle observed, decided and did.
+
+    `situation` is None if nothing was observed, `planned` if nothing could be planned, `rollout` if
+    the mode carries nothing out.
     """
 
-    service: Service  # with the capacities that its pods deliver, where it was looked at
+    service: Service  # with calibrated capacities, if observed
     now_s: float
-    state: State  # for the next
+    state: State  # for the next cycle
     situation: Situation | None = None
     planned: Planned | None = None
     rollout: Rollout | None = None
     done: Executed = field(default_factory=Executed)
-    solve_s: float | None = None  # None: the plan in force was kept without a question
-    failure: Failure | None = None  # no data, no plan, or nothing that answers
+    solve_s: float | None = None  # None: the plan in force was kept without solving
+    failure: Failure | None = None  # no data, no plan, or no answer from the platform
     plan_changed: bool = False
 
     @property
     def decision(self) -> Decision | None:
-        """As it is reported: held while there is no fresh data."""
+        """The decision as reported: with source `Held` while there is no fresh data."""
         before = self.situation.state.decision if self.situation else None
         if self.state.decision and before and self.planned and self.failure:
             return replace(self.state.decision, source=Source.HELD)
@@ -55,12 +58,12 @@ class Cycle:
 
     @property
     def observed(self) -> Observed | None:
-        """All that is there, before the steps were taken; None: the platform did not answer."""
+        """All pods as observed before the steps were taken; None if the platform did not answer."""
         return self.planned.present.everything if self.planned else None
 
     @property
     def load_rps(self) -> float | None:
-        """Now; None: no fresh data."""
+        """The current arrival rate, rps; None without fresh data."""
         return self.planned.load_rps if self.planned else None
 
     @property
@@ -69,12 +72,12 @@ class Cycle:
 
     @property
     def is_solved(self) -> bool:
-        """A plan was made, be it the same again."""
+        """Whether a plan was made in this cycle, even if it equals the one before."""
         return self.planned is not None and self.planned.is_solved
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """That were taken."""
+        """The steps that were taken."""
         return self.done.steps
 
     @property
@@ -92,8 +95,8 @@ class Cycle:
     @property
     def shares(self) -> Mapping[Target, float]:
         """
-        Of the traffic, by the weights in force, among the pods that are there: a router may still
-        name one that has just gone.
+        The share of traffic by target according to the weights in force, among the pods that exist.
+        A router may still name a pod that has just gone.
         """
         if self.planned is None:
             return {}
@@ -110,7 +113,10 @@ class Cycle:
 
 
 async def in_a_thread(situation: Situation) -> Planned:
-    """Other services' cycles and probes are not to wait for a plan."""
+    """
+    Plan in a worker thread, so that other services' cycles and the probes do not wait for the
+    solver.
+    """
     return await asyncio.to_thread(plan, situation)
 
 
@@ -122,7 +128,7 @@ async def reconcile(
     shared: Shared | None = None,
     planning: Callable[[Situation], Awaitable[Planned]] = in_a_thread,
 ) -> Cycle:
-    """One cycle; raises nothing that a platform may raise."""
+    """Run one cycle. Errors of the platform become part of the returned `Cycle`."""
     if service.mode is Mode.PAUSED:
         return Cycle(service=service, now_s=now_s, state=state)
     try:

@@ -1,7 +1,8 @@
 """
-A log of what may fail at every cycle: each cause at once, what goes on ever less often, its end.
+Rate-limited logging of failures that may recur in every cycle: each cause at once, a lasting
+failure ever less often, and its end.
 
-While an API server is away, a line a second for each service hides all that happens besides.
+While an API server is down, a line per second and service would hide everything else.
 """
 
 import logging
@@ -12,19 +13,24 @@ from collections.abc import Callable
 from infadapter_profiles.backoff import backoff_s
 
 AGAIN_FIRST_S, AGAIN_MOST_S = 60.0, 3600.0
-"""What goes on is said again so long after it was last said, at first and at most."""
+"""First and longest time (s) after which a lasting failure is logged again."""
 
 CALM_S = 15.0
-"""What works so long after it last failed works again; what flickers is one failure."""
+"""
+Seconds without failure after which a recovery is logged. A flickering failure is a single one.
+"""
 
 MOST_CAUSES = 16
-"""Told apart while it lasts: words that differ each time are no news each time."""
+"""
+Number of causes distinguished during a failure. Messages that differ every time are not news each
+time.
+"""
 
-_VARIES = r"0x[0-9a-f]+|[0-9]+"  # at every attempt: ages, ports and places in memory
+_VARIES = r"0x[0-9a-f]+|[0-9]+"  # differs at every attempt: ages, ports, memory addresses
 
 
 class Recurring:
-    """Of one thing that is tried again and again; `about` is what its lines begin with."""
+    """The failures of one operation that is retried; `about` is the prefix of its log lines."""
 
     def __init__(
         self, logger: logging.Logger, about: str, clock: Callable[[], float] = time.monotonic
@@ -35,7 +41,7 @@ class Recurring:
         self._again_s, self._reminders = 0.0, 0
 
     def fails(self, why: str, error: BaseException | None = None) -> None:
-        """`error`: of which the log is to have the traceback, once."""
+        """Log a failure. The traceback of `error` is logged once."""
         now_s, cause = self._clock(), re.sub(_VARIES, "", why)
         if not self._causes:
             self._began_s, self._again_s, self._reminders = now_s, now_s + AGAIN_FIRST_S, 0
@@ -50,7 +56,7 @@ class Recurring:
             self._logger.warning("%s: %s (for %.0f s now)", self._about, why, lasted_s)
 
     def recovers(self) -> None:
-        """It has worked just now: some time after it last failed that is said, once."""
+        """Note a success. Once it has lasted for `CALM_S`, the recovery is logged."""
         if self._causes and self._clock() - self._failed_s >= CALM_S:
             self._causes.clear()
             lasted_s = self._failed_s - self._began_s

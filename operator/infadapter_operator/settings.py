@@ -1,4 +1,4 @@
-"""What the operator is told by its environment, read once at the start, refused with a sentence."""
+"""The operator's settings from environment variables, read once at the start."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,16 +15,16 @@ from infadapter_profiles.variables import PREFIX
 
 
 class CustomQueries(StrEnum):
-    """What becomes of a service's `demand.query`, which reads with the operator's credentials."""
+    """What happens to a service's `demand.query`, which reads with the operator's credentials."""
 
     ALLOW = "allow"
     FORBID = "forbid"
-    NAMESPACED = "namespaced"  # asked where the service's namespace is forced into it
+    NAMESPACED = "namespaced"  # sent to a proxy that enforces the service's namespace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouterSettings:
-    """How the routers' pods are run; everything else about them follows from the service."""
+    """How router pods are run; everything else about them follows from the service."""
 
     image: str = f"infadapter/operator:{version('infadapter')}"
     command: tuple[str, ...] = ("envoy",)
@@ -38,8 +38,8 @@ class RouterSettings:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """
-    Each field is the environment variable of its name in capitals behind `INFADAPTER_`
-    (`router.image` is `INFADAPTER_ROUTER_IMAGE`).
+    All settings. Each field is read from the environment variable of its name in capitals behind
+    `INFADAPTER_` (`router.image` from `INFADAPTER_ROUTER_IMAGE`).
     """
 
     prometheus_url: str = "http://prometheus-operated.monitoring:9090"
@@ -49,16 +49,16 @@ class Settings:
     custom_queries: CustomQueries = CustomQueries.ALLOW
     """By default forbidden with credentials and several namespaces: see `_custom_queries`."""
     namespaced_url: str = ""
-    """What forces the namespace that it is told into a query: a prom-label-proxy."""
+    """A proxy that enforces a namespace in queries, such as prom-label-proxy."""
     scrape_s: float = 5.0
-    """How often Prometheus scrapes the routers: three scrapes missed are stale data."""
+    """How often Prometheus scrapes the routers. Data is stale after three missed scrapes."""
     namespaces: tuple[str, ...] = ()
     """Empty: the whole cluster."""
     xds_host: str = "infadapter.infadapter-system.svc"
-    """Under which name the routers find the operator."""
+    """Host name under which routers reach the operator."""
     xds_port: int = 18000
     listen_host: str = "0.0.0.0"
-    """All addresses of the family that pods have: see `_listen_host`."""
+    """All addresses of the cluster's IP family: see `_listen_host`."""
     metrics_port: int = 8080
     cycle_s: float = 1.0
     error_budget_window_s: float = WINDOW_S
@@ -68,11 +68,11 @@ class Settings:
     patience: Patience = field(default_factory=Patience)
     """`INFADAPTER_START_PATIENCE_SECONDS` and so on: see `_patience`."""
     ignored: tuple[str, ...] = ()
-    """A sentence for each variable that is none of these."""
+    """One sentence for each unknown variable."""
 
 
 def settings_from(environment: Mapping[str, str]) -> Settings:
-    """Raises InvalidSetting."""
+    """Return the settings. Raises InvalidSetting."""
     read = Environment(environment)
     defaults, router = Settings(), RouterSettings()
     credentials = _credentials(read)
@@ -110,14 +110,18 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
 
 def _listen_host(environment: Mapping[str, str]) -> str:
     """
-    A pod is told where the API server is, in the family that comes first in its cluster; that is
-    what kubelets, Prometheus and Services reach pods by. Where there is no IPv6, "::" is refused.
+    Return the wildcard address of the family in which the pod is told the API server's address.
+    Kubelets, Prometheus and Services use that family. Listening on "::" fails where there is no
+    IPv6.
     """
     return "::" if ":" in environment.get("KUBERNETES_SERVICE_HOST", "") else "0.0.0.0"
 
 
 def _credentials(read: Environment) -> Credentials:
-    """`REQUESTS_CA_BUNDLE` counts where no other bundle is named. Raises InvalidSetting."""
+    """
+    Return the credentials. `REQUESTS_CA_BUNDLE` applies if no other bundle is named. Raises
+    InvalidSetting.
+    """
     credentials = Credentials(
         token_file=read.text("PROMETHEUS_TOKEN_FILE", ""),
         headers=_headers(read),

@@ -1,11 +1,11 @@
 """
-A watch that goes on, whatever it meets, and misses no deletion.
+A Kubernetes watch that survives every failure and misses no deletion.
 
-kopf ends the operator where a watch or a list fails for longer than its own retries, answers with
-an error event (but 410) or with what is no JSON; and after a list of what there is, it does not say
-what is there no longer. The services' loops need nothing of a watch but news, and what a new
-process would do first is to wait for the same list. kopf has no setting for either, so its function
-is wrapped: tests do that to the version that is installed, and `pyproject.toml` bounds it.
+kopf ends the operator when a watch or list fails for longer than its own retries, answers with an
+error event (other than 410) or with something that is not JSON. And after a new list it does not
+report objects that are gone. The loops need nothing from a watch but news, and a restarted process
+would only wait for the same list. kopf has no setting for either, so its function is wrapped. Tests
+run against the installed version, and `pyproject.toml` bounds it.
 """
 
 import asyncio
@@ -25,17 +25,17 @@ from infadapter_profiles.backoff import backoff_s
 
 AGAIN_FIRST_S, AGAIN_MOST_S = 1.0, 30.0
 LASTED_S = 60.0
-"""A watch that failed after so long had worked."""
+"""A watch that fails after this time (s) counts as having worked."""
 
 CONTINUOUS_WATCH = watching.continuous_watch
-"""A list and the watch that follows it, as kopf has them."""
+"""kopf's own function: a list and the watch that follows it."""
 
 Json = dict[str, Any]
 Events = AsyncIterator[Any]
-"""Raw events, and kopf's bookmark where the list of what there is has ended."""
+"""Raw events, with kopf's bookmark at the end of the initial list."""
 
 _UNKNOWN = (
-    "The API server does not know who asks (401), and a new login did not mend it: the operator"
+    "The API server rejects the credentials (401), and a new login did not mend it: the operator"
     " ends, and the next one asks with what it is given by then."
 )
 _logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Kind:
-    """Of one kind in one namespace: what is known to be there, by uid, and how its watch fares."""
+    """One kind in one namespace: the known objects by uid, and the failures of its watch."""
 
     trouble: Recurring
     failures: int = 0
@@ -60,7 +60,7 @@ class _Kind:
 
 
 class LastingWatch:
-    """`is_gone` asks whether there is no object of this uid at a path."""
+    """The wrapped watch. `is_gone` asks whether no object of this uid exists at a path."""
 
     def __init__(
         self,
@@ -71,12 +71,12 @@ class LastingWatch:
         self._watch, self._is_gone, self._clock = watch, is_gone, clock
         self._kinds: dict[tuple[Resource, str | None], _Kind] = {}
         self.unknown = asyncio.Event()
-        """Set where the API server no longer knows who asks: kopf then never asks again."""
+        """Set when the API server rejects the credentials (401). kopf then never watches again."""
 
     async def __call__(
         self, *, resource: Resource, namespace: str | None, **options: Any
     ) -> Events:
-        """As kopf's own, which ends where the list is to be asked for again."""
+        """Yield events like kopf's own watch, which ends when the list has to be fetched again."""
         kind, began_s = self._kind(resource, namespace), self._clock()
         try:
             events = self._watch(resource=resource, namespace=namespace, **options)
@@ -87,7 +87,7 @@ class LastingWatch:
                 _logger.error(_UNKNOWN)
             self.unknown.set()
             await asyncio.Event().wait()  # until it has ended
-        except Exception as error:  # noqa: BLE001 - whatever it is, what is known goes on
+        except Exception as error:  # noqa: BLE001 - known objects stay known after any error
             await self._pause(kind, error, began_s)
 
     async def _with_deletions(self, kind: _Kind, resource: Resource, events: Events) -> Events:
@@ -108,7 +108,10 @@ class LastingWatch:
             raise TimeoutError("the API server did not answer with a list")
 
     async def _gone(self, kind: _Kind, resource: Resource, listed: set[str | None]) -> list[Json]:
-        """What a list lacks is asked for: an answer that is none looks like an empty one."""
+        """
+        Return deletion events for known objects that a list lacks. Each is checked by a request of
+        its own, because a broken answer may look like an empty list.
+        """
         missing = {uid: made for uid, made in kind.known.items() if uid not in listed}
         return [
             {"type": "DELETED", "object": made}
@@ -119,7 +122,7 @@ class LastingWatch:
     async def _pause(self, kind: _Kind, error: Exception, began_s: float) -> None:
         kind.failures = 1 if self._clock() - began_s >= LASTED_S else kind.failures + 1
         told = repr(error)[:200]
-        kind.trouble.fails(f"{told}; what is known goes on")
+        kind.trouble.fails(f"{told}; known services continue")
         await asyncio.sleep(backoff_s(AGAIN_FIRST_S, kind.failures, AGAIN_MOST_S))
 
     def _kind(self, resource: Resource, namespace: str | None) -> _Kind:
@@ -133,5 +136,5 @@ def _path(resource: Resource, metadata: Json) -> str:
 
 
 def watch_by(watch: LastingWatch) -> None:
-    """Have kopf's watches of all kinds be this one's."""
+    """Make kopf use this watch for all kinds."""
     watching.continuous_watch = watch

@@ -1,4 +1,7 @@
-"""What runs next in a pod or on many workers, and who is refused: pure, told the time."""
+"""
+The scheduler of a pod or of many workers: which batch runs next, and which requests are refused.
+Pure.
+"""
 
 from infadapter_scheduler.actions import Action, Load, Reason, Refuse, Run, Unload
 from infadapter_scheduler.deviation import Deviation, exact, lognormal, of_both_sides, resampled

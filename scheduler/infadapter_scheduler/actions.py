@@ -1,11 +1,13 @@
-"""Actions: what a scheduler wants done. Executors carry them out to the letter, or report."""
+"""
+Actions: what the scheduler orders. Executors carry them out exactly, or report that they did not.
+"""
 
 from enum import StrEnum
 from typing import NamedTuple
 
 
 class Reason(StrEnum):
-    """Why a request is not served. The last three befall what had been accepted."""
+    """Why a request is not served. The last three apply to requests that had been accepted."""
 
     UNKNOWN_MODEL = "unknown_model"
     NO_TIME = "no_time"  # it would be late, or make others late
@@ -22,7 +24,9 @@ class Reason(StrEnum):
 
 
 class Run(NamedTuple):
-    """One batch on one executor: started within [earliest, latest], or dropped and reported."""
+    """
+    One batch on one executor. It starts within [earliest, latest], or is dropped and reported.
+    """
 
     run: int
     executor: str
@@ -35,7 +39,7 @@ class Run(NamedTuple):
 
 
 class Load(NamedTuple):
-    """Weights into the memory of an executor."""
+    """Load a model's weights into the memory of an executor."""
 
     executor: str
     model: str
@@ -44,14 +48,14 @@ class Load(NamedTuple):
 
 
 class Unload(NamedTuple):
-    """An eviction: the pages of a model are free at once."""
+    """Evict a model; its pages are free at once."""
 
     executor: str
     model: str
 
 
 class Refuse(NamedTuple):
-    """An answer without service; a client may try again after so long."""
+    """Refuse a request; a client may retry after the given time."""
 
     request: int
     reason: Reason

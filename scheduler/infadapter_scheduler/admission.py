@@ -1,8 +1,8 @@
 """
-Admission at arrival: a request is accepted if all that was accepted stays in time with it.
+Admission at arrival: a request is accepted if every accepted request stays in time with it.
 
-It joins a batch that is being made, or opens one at its deadline's place: earliest deadline first
-is optimal for one executor, so no other place is tried.
+The request joins an open batch, or opens one at the position of its deadline. Earliest deadline
+first is optimal for one executor, so no other position is tried.
 """
 
 from dataclasses import dataclass
@@ -13,10 +13,13 @@ from infadapter_scheduler.executor import Executor
 from infadapter_scheduler.model import Costs
 
 TIE_S = 1e-10
-"""Who would have his answer at his deadline is in time, whatever sums of seconds round to."""
+"""Tolerance, s: an answer due exactly at its deadline counts as in time despite rounding."""
 
 EPSILON_S = 1e-8
-"""And is not given up afterwards."""
+"""
+Tolerance, s, when accepted requests are checked later, so that none is given up because of
+rounding.
+"""
 
 
 @dataclass(slots=True, eq=False)
@@ -36,7 +39,7 @@ class Offer:
 
 
 def join(batch: Batch, executor: Executor, offer: Offer, buffer: SafetyBuffer) -> Request | None:
-    """Into a batch that is planned, if it can take one more."""
+    """Add the request to a planned batch, if the batch can take one more."""
     if len(batch.members) >= batch.cap:
         return None
     executor.settle_waits(offer.now_s)
@@ -64,8 +67,8 @@ def join(batch: Batch, executor: Executor, offer: Offer, buffer: SafetyBuffer) -
 
 def _sooner(batch: Batch, executor: Executor, free_s: float) -> None:
     """
-    To the place of its earliest deadline, where it was opened for a later one: else who comes next
-    and is due soon would be planned before it, which it can't wait for.
+    Move a batch to the position of its earliest deadline, if it was opened for a later one.
+    Otherwise a request that is due soon would be planned before it although the batch cannot wait.
     """
     key_s = batch.members[0].deadline_s
     if key_s >= batch.key_s or batch.released_s or batch.deferred:
@@ -78,9 +81,12 @@ def _sooner(batch: Batch, executor: Executor, free_s: float) -> None:
 
 def advance(batch: Batch, executor: Executor, offer: Offer, buffer: SafetyBuffer) -> Request | None:
     """
-    Into a batch that was to run later, which then has the place of the offer's deadline. Where
-    deadlines differ, who can't wait fills a batch of those who can, and no small one is opened. One
-    that waits for its weights stays: those who make way for them are served before it.
+    Add the request to a batch that was to run later, and move the batch forward to the request's
+    deadline.
+
+    Where deadlines differ, an urgent request then fills a batch of patient ones, and no small batch
+    is opened. A batch that waits for its weights stays: the models that are evicted for them are
+    served before it.
     """
     if len(batch.members) >= batch.cap or offer.deadline_s >= batch.key_s:
         return None
@@ -109,7 +115,7 @@ def advance(batch: Batch, executor: Executor, offer: Offer, buffer: SafetyBuffer
 def replace_last(
     batch: Batch, executor: Executor, offer: Offer, buffer: SafetyBuffer
 ) -> Request | None:
-    """In the place of the member that is due last, who is to be served elsewhere then."""
+    """Add the request in place of the batch's last member, which must then be served elsewhere."""
     place = executor.plan.place_of(batch)
     begin_s = executor.free_s(offer.now_s) + place.before_s + batch.waiting_s
     each_s = batch.costs.first_s[batch.cap]
@@ -128,8 +134,8 @@ def replace_last(
 
 def leave(batch: Batch, executor: Executor, request: Request, now_s: float) -> bool:
     """
-    Out of a batch, for nobody waits for it any more; unless the others would be late: nothing is
-    padded, and three can take longer than four.
+    Remove a cancelled request from its batch, unless the others would be late: without padding
+    three requests can take longer than four.
     """
     members = [member for member in batch.members if member is not request]
     place = executor.plan.place_of(batch)

@@ -1,10 +1,12 @@
 """
-Refusals alike: who asks for the same a moment after somebody was refused, before anything else has
-happened, is refused as well, for a tenth of what it took to decide about the first one.
+Refuse requests like one that was just refused, without deciding again.
 
-In an overload that is nearly all. Who would have been late by some time stands for those whose
-deadlines are later by less than half of it: as time passes, safety buffers get shorter too. What
-the rates would have been told of each is told of all of them at once.
+A request for the same model, moments after a refusal and before any other event, is refused for a
+tenth of the cost of a decision. In an overload that is nearly all of them.
+
+A request that would have been late by some time stands for requests whose deadlines are later by
+less than half of it, because safety buffers shrink as time passes. Rate estimates are updated for
+all of them at once.
 """
 
 from dataclasses import dataclass
@@ -16,15 +18,15 @@ from infadapter_scheduler.model import Costs
 from infadapter_scheduler.state import State
 
 LONGEST_S = 0.005
-"""Then one of them is looked at again: trials are due by the clock."""
+"""Seconds after which a request is decided individually again: trials are due by the clock."""
 
 STANDS_FOR = 0.5
-"""Of the time by which somebody would have been late."""
+"""Share of the lateness by which a deadline may be later to be refused alike."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class First:
-    """Who was refused, and how many have been since for the same reason."""
+    """The request that was refused, and how many have been refused like it."""
 
     entry: Entry
     costs: Costs
@@ -43,7 +45,7 @@ class Alike:
         self._first: dict[str, First] = {}  # of a model
 
     def again(self, event: Arrived, now_s: float) -> Refuse | None:
-        """The refusal of who comes after one that stands for him."""
+        """Return the refusal of a request like the remembered one, or None."""
         first = self._first.get(event.model)
         if first is None:
             return None
@@ -56,7 +58,7 @@ class Alike:
         return Refuse(event.request, reason, retry_after_s)
 
     def decided(self, event: Arrived, actions: list[Action], now_s: float) -> None:
-        """Remember a refusal; an acceptance changes what others can have."""
+        """Remember a refusal; forget it after an acceptance, which changes what others can get."""
         refusal = actions[0] if len(actions) == 1 else None
         if not isinstance(refusal, Refuse) or refusal.request != event.request:
             self.end(now_s)
@@ -64,7 +66,7 @@ class Alike:
             self._remember(event, refusal, now_s)
 
     def end(self, now_s: float) -> None:
-        """Something else has happened."""
+        """Forget the refusal, because another event happened."""
         if self._first:
             for first in self._first.values():
                 self._tell(first, now_s)

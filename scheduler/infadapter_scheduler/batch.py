@@ -1,4 +1,4 @@
-"""A batch in the making: accepted requests of one model that are planned to run together."""
+"""An open batch: accepted requests of one model that are planned to run together."""
 
 from dataclasses import dataclass, field
 from operator import sub
@@ -8,7 +8,7 @@ from infadapter_scheduler.model import Costs
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """An accepted request. It is due a safety buffer before its deadline."""
+    """An accepted request. It must complete a safety buffer before its deadline."""
 
     number: int
     model: str
@@ -20,8 +20,10 @@ class Request:
 @dataclass(slots=True, eq=False)
 class Batch:
     """
-    An open batch grows until it runs. Its work is what its members take or, if that is more, what
-    it was given room to grow to; and what the executor may have to wait for its weights.
+    An open batch, which grows until it runs.
+
+    Its work is the time of its members or, if longer, the time of the size it has room to grow to;
+    plus the time for which the executor may have to wait for its weights.
     """
 
     costs: Costs
@@ -49,13 +51,16 @@ class Batch:
         return (reserved_s if reserved_s > split_s else split_s) + self.waiting_s
 
     def latest_start_s(self, members: list[Request]) -> float:
-        """Who comes later is due later, and may be served by a later part of the split."""
+        """
+        Return the latest start for these members. Later members are due later, and may be served by
+        a later part of the split.
+        """
         dues_s = [member.due_s for member in members]
         latest_s: float = min(map(sub, dues_s, self.costs.ends_s[len(members)]))
         return latest_s
 
     def with_one(self, request: Request) -> list[Request]:
-        """The members in the order of their deadlines, and this one among them."""
+        """Return the members and the request in the order of their deadlines."""
         members = [*self.members, request]
         if len(members) > 1 and members[-2].deadline_s > request.deadline_s:
             members.sort(key=lambda member: member.deadline_s)
@@ -67,10 +72,7 @@ class Batch:
         latest_start_s: float | None = None,
         work_s: float | None = None,
     ) -> None:
-        """
-        These are its members now; when they have to start at the latest, and what they take, if
-        that is known.
-        """
+        """Set the members, with their latest start and work if these are known."""
         self.members = members
         self.work_s = self.work_with(0) if work_s is None else work_s
         if members:
@@ -79,7 +81,10 @@ class Batch:
             self.limit_s = latest_start_s + self.work_s - self.waiting_s
 
     def take(self, size: int) -> list[Request]:
-        """The first leave for the executor; what remains is a batch of its own, later due."""
+        """
+        Remove and return the first members for the executor; the rest remains a batch that is due
+        later.
+        """
         taken, rest = self.members[:size], self.members[size:]
         for request in taken:
             request.batch = None

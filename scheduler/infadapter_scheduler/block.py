@@ -1,4 +1,4 @@
-"""A block of a plan: some batches in a row, with the sum of their work and the least headroom."""
+"""A block of a plan: consecutive batches with the sum of their work and their least headroom."""
 
 from itertools import accumulate
 from math import inf
@@ -9,8 +9,8 @@ from infadapter_scheduler.batch import Batch
 
 class Block:
     """
-    Batches as columns. The least headroom is `settle`d when it is asked for: whoever is planned
-    behind a block doesn't need it, and the first ones change with each run.
+    Batches as columns. The least headroom is computed (`settle`) on demand: insertions behind a
+    block don't need it, and the first blocks change with every run.
     """
 
     __slots__ = ("batches", "headroom", "keys", "limits", "stale", "total", "works")

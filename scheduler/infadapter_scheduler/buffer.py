@@ -1,9 +1,9 @@
 """
-The safety buffer: a quantile of the cumulative error of estimates, at the depth of the queue.
+The safety buffer: a quantile of the cumulative estimation error at a queue depth.
 
-Whoever waits behind k executions is exposed to the sum of k errors. Sums of k errors in a row are
-measured, so that errors that belong together count as they are; the promised quantile is beyond
-what a window can show, and is taken from mean, deviation and skewness (Cornish and Fisher).
+A request behind k executions is exposed to the sum of k errors. Sums of k consecutive errors are
+measured, so that correlated errors count correctly. The promised quantile is beyond what a window
+can show, and is extrapolated from mean, deviation and skewness (Cornish and Fisher).
 """
 
 from collections import deque
@@ -15,21 +15,24 @@ import numpy as np
 
 WINDOW, RENEW = 800, 100
 FEW = 10.0
-"""Executions after which a measured deviation is widened by half: of a few, little is known."""
+"""
+Number of executions after which a measured deviation is widened by half, since few samples tell
+little.
+"""
 
 DEPTHS = (1, 2, 4, 8, 16, 32, 64)
 
 MOST_OF_THE_TIME = 0.5
 """
-The share of the time until a completion that a real machine's buffer may take: two thirds of a
-deadline can then be used. What is promised is extrapolated, and one long interruption can make it
-larger than every deadline: nothing would be admitted, nor learnt that could take it back.
+Largest buffer of a real machine, as a share of the time until completion; two thirds of a deadline
+can then be used. The promise is extrapolated, and a single long interruption could make it larger
+than every deadline: nothing would be admitted, and nothing learnt that could correct it.
 """
 
 
 @dataclass(slots=True)
 class SafetyBuffer:
-    """Relative errors of executions, and what to keep free for the promised share."""
+    """Relative errors of executions, and the time to keep free for the promised share."""
 
     promised: float = 0.9999
     constant_s: float | None = None
@@ -49,7 +52,9 @@ class SafetyBuffer:
             self._measure()
 
     def seconds(self, ahead_s: float, each_s: float) -> float:
-        """For what completes in so long, after executions of so long each."""
+        """
+        Return the buffer for a completion `ahead_s` from now, behind executions of `each_s`, s.
+        """
         if self.constant_s is not None:
             return self.constant_s
         if not self._quantiles[0]:
@@ -58,7 +63,7 @@ class SafetyBuffer:
         return measured_s if self.most is None else min(measured_s, self.most * ahead_s)
 
     def within_s(self, left_s: float) -> float:
-        """The longest execution that ends, with its own buffer, in what is left."""
+        """Return the longest execution that fits, with its own buffer, into `left_s`."""
         if self.constant_s is not None:
             return left_s - self.constant_s
         return left_s / (1.0 + self.seconds(1.0, 1.0))
@@ -92,13 +97,16 @@ class SafetyBuffer:
         return found
 
     def _sums(self) -> list[np.ndarray]:
-        """Of so many errors in a row as each depth says; none where the window is too short."""
+        """Return sums of consecutive errors by depth; none where the window is too short."""
         sums = np.concatenate(([0.0], np.cumsum(np.fromiter(self._errors, float))))
         known = max(1, len(self._errors) // 4)
         return [sums[d:] - sums[:-d] if d <= known else sums[:0] for d in DEPTHS]
 
     def _with_remembered(self, found: list[float]) -> list[float]:
-        """What happens once in thousands of executions is forgotten by the window before."""
+        """
+        Include the largest sums of the past, because what happens once in thousands of executions
+        leaves the window.
+        """
         self._largest.append(tuple([float(s.max()) if len(s) else 0.0 for s in self._sums()]))
         while len(self._largest) > max(1, self.remembered // RENEW):
             self._largest.popleft()
@@ -106,7 +114,9 @@ class SafetyBuffer:
 
 
 def quantile(sums: np.ndarray, promised: float) -> float:
-    """Beyond the window, by its first three moments; never below the largest that was seen."""
+    """
+    Return the quantile, extrapolated from three moments, and at least the largest value observed.
+    """
     mean = float(sums.mean())
     beside = sums - mean
     deviation = sqrt(float((beside * beside).mean()))

@@ -1,4 +1,4 @@
-"""What is known of each model beside its estimates: who holds it, and how it is asked for."""
+"""What is known of each model besides its estimates: which executors hold it, and its demand."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ def _rate() -> DecayingRate:
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """One model. `arrivals` per second; `unmet`: seconds of work that were refused, per second."""
+    """One model. `arrivals` are per second; `unmet` is refused work, in seconds per second."""
 
     costs: Costs
     holders: list[Executor] = field(default_factory=list)
@@ -44,30 +44,35 @@ class Entry:
     @property
     def waited_share(self) -> float:
         """
-        Of an execution that has begun, for whoever comes next. A model without points is planned on
-        few of its executors, and takes no batch over.
+        The share of a running execution that the next request waits for. A model without points is
+        planned on few of its executors and takes over no batches.
         """
         return 1.0 if self.ladder is None else waited_share(len(self.holders))
 
     def costs_at(self, floor: float) -> Costs | None:
-        """For a request with a floor of accuracy; None where no allowed point reaches it."""
+        """
+        Return the costs for a request with an accuracy floor; None if no allowed point reaches it.
+        """
         return self.costs if self.ladder is None else self.ladder.costs(floor)
 
     def allow(self, points: Iterable[str] | None, floor: float) -> None:
-        """These points, from that accuracy on, for whoever comes from now on."""
+        """Restrict new requests to these points and this accuracy floor."""
         if self.ladder is None:
             raise ValueError(f"{self.costs.model.name} has no operating points")
         self.costs = self.ladder.allow(points, floor)
 
     def scale(self, factor: float, each_s: float) -> None:
-        """Everything takes so many times as long now, and each request so much longer."""
+        """
+        Rescale all estimates: everything takes `factor` times as long, and each request `each_s`
+        longer.
+        """
         (self.costs if self.ladder is None else self.ladder).scale(factor, each_s)
         self.unmet.scale(factor)
 
     def seed(
         self, point: str | None, execution_s: Mapping[int, float], load_s: float | None
     ) -> None:
-        """A profile in place of what was measured, of the model or of one of its points."""
+        """Replace measurements by a profile, of the model or of one of its points."""
         if self.ladder is None:
             self.costs.seed(execution_s, load_s)
             return
@@ -76,42 +81,42 @@ class Entry:
             self.ladder.reload(load_s)
 
     def close(self, batch: Batch) -> None:
-        """It takes no more requests."""
+        """Let the batch take no more requests."""
         if batch in self.open:
             self.open.remove(batch)
 
     def filled(self, batch: Batch) -> None:
-        """It has all the members it may have."""
+        """The batch has its largest size."""
         self.close(batch)
         self.full.append(batch)
 
     def reopened(self, batch: Batch) -> None:
-        """Members have left it, so that it can take others."""
+        """Members have left the batch, so it can take others."""
         self.left(batch)
         if len(batch.members) < batch.cap and not batch.closed:
             self.open.insert(0, batch)
 
     def lost(self, executor: Executor) -> None:
-        """That executor holds it no longer, or soon won't."""
+        """The executor no longer holds the model, or soon won't."""
         if executor in self.holders:
             self.holders.remove(executor)
 
     def shut(self, executor: Executor) -> None:
-        """Its batches there take nobody any more."""
+        """Let the model's batches on this executor take no more requests."""
         for batch in executor.plan:
             if batch.model == self.costs.model.name:
                 batch.closed = True
                 self.left(batch)
 
     def left(self, batch: Batch) -> None:
-        """It is planned no longer."""
+        """The batch is no longer planned."""
         self.close(batch)
         if batch in self.full:
             self.full.remove(batch)
 
 
 def entry_of(model: Model) -> Entry:
-    """A model as it is added, with all of its points allowed."""
+    """Return the entry of a new model, with all of its points allowed."""
     if not model.points:
         return Entry(Costs(model))
     ladder = Ladder(model)

@@ -1,8 +1,9 @@
 """
-Changes of what is served: models come and go, are pinned, and loaded or unloaded when asked.
+Changes of what is served: models are added and removed, pinned, and loaded or unloaded on request.
 
-A load, the requests that wait for it and the unload behind them are atomic: weights go only once
-nothing accepted needs them, and nobody is accepted for copies that are to go.
+A load, the requests that wait for it and the unload behind them are atomic: weights are removed
+only once no accepted request needs them, and no request is accepted for copies that will be
+unloaded.
 """
 
 from infadapter_scheduler.actions import Action, Unload
@@ -38,7 +39,9 @@ class Changes:
         return self.settle(now_s)
 
     def settle(self, now_s: float) -> list[Action]:
-        """Unloads that nothing stands against any more, then loads for which there is room."""
+        """
+        Return the unloads that nothing prevents any more, then the loads for which there is room.
+        """
         actions = loads_due(self._state, now_s)
         actions += self._unload()
         for name in [name for name, entry in self._state.models.items() if entry.removed]:
@@ -86,7 +89,10 @@ class Changes:
         known.successor = added
 
     def _remove(self, name: str, entry: Entry) -> None:
-        """Its copies serve what was accepted, also what an executor that is lost leaves behind."""
+        """
+        Remove a model once what was accepted has been served, including what a lost executor leaves
+        behind.
+        """
         entry.removed, entry.successor = True, None
         self._state.keep(name, False)
         self._state.unwanted(name)
@@ -100,7 +106,7 @@ class Changes:
             executor.replan()
 
     def _want(self, name: str, entry: Entry) -> None:
-        """Copies that were to go stay; those of a removed model can't."""
+        """Keep copies that were to be unloaded; copies of a removed model cannot be kept."""
         if entry.removed and entry.successor is None:
             return
         for executor in self._state.executors.values():
@@ -111,7 +117,7 @@ class Changes:
             self._state.wanted[name] = None
 
     def _dismiss(self, name: str, entry: Entry) -> None:
-        """Its copies take nobody any more; those of a removed model are to go already."""
+        """Let copies take no more requests; those of a removed model are already being unloaded."""
         self._state.unwanted(name)
         for executor in list(entry.holders):
             self._state.leaving[executor.name, name] = None
@@ -155,8 +161,8 @@ class Changes:
 
     def _load_one(self, name: str, entry: Entry, now_s: float) -> list[Action]:
         """
-        Where nobody is evicted, and it can be soonest. Admission leaves room for it, where that
-        would delay others.
+        Load the model where nothing must be evicted, on the executor that has it soonest. If that
+        would delay accepted requests, admission keeps room for it.
         """
         load_s, pages = entry.costs.load.mean, entry.costs.model.pages
         free = [e for e in self._state.executors.values() if self._has_room(e, entry)]

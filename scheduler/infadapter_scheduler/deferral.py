@@ -1,10 +1,10 @@
 """
-Deferred loads: weights whose pages are in use, and will be free in time.
+Deferred loads: weights whose pages are in use now and will be free in time.
 
-Where every model in memory has accepted requests, nobody can make way now. But what is accepted for
-some of them ends before a request for another model has to begin: these take nobody new, and once
-they are idle they are evicted for it. One such load at a time is planned on an executor, as a part
-of the batch that waits for it, behind all that its victims have to serve.
+If every model in memory has accepted requests, none can be evicted now. But the requests of some
+may complete before a request for another model has to start. These victims take no new requests,
+and are evicted once they are idle. One such load at a time is planned per executor, as part of the
+batch that waits for it, behind everything its victims serve.
 """
 
 from collections.abc import Iterator
@@ -22,22 +22,27 @@ from infadapter_scheduler.placement import opened_on
 from infadapter_scheduler.state import State
 
 MOST_BATCHES = 64
-"""Of a plan that is looked through for who makes way: a refusal costs next to nothing."""
+"""Number of planned batches that are searched for victims, so that a refusal stays cheap."""
 
 CALM = 30.0
-"""× its load, nobody makes way again for who is asked for less: loads take a thirtieth at most."""
+"""
+Multiple of a load's duration during which no further victims are taken for a model with less
+demand, so that loads use at most a thirtieth of the time.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Deferred:
-    """A batch whose weights are to be loaded, and the models that make way for them."""
+    """A batch whose weights will be loaded, and the models that are evicted for it."""
 
     batch: Batch
     victims: tuple[str, ...]
 
 
 def deferred(state: State, entry: Entry, executor: Executor, offer: Offer) -> Request | float:
-    """Accepted for a load that is yet to be sent; or by how much that would be late."""
+    """
+    Accept the request for a load that is yet to be sent, or return by how much it would be late, s.
+    """
     planned = state.deferred.get(executor.name)
     if planned is not None and planned.batch.model == entry.costs.model.name:
         key_s = max(offer.deadline_s, planned.batch.key_s + EPSILON_S)
@@ -58,7 +63,9 @@ def deferred(state: State, entry: Entry, executor: Executor, offer: Offer) -> Re
 def _victims(
     state: State, entry: Entry, executor: Executor, now_s: float
 ) -> tuple[str, ...] | None:
-    """Who is idle already and then who is served first, as many as have the pages."""
+    """
+    Return idle models and then those served first, as many as have enough pages; None if too few.
+    """
     cache = executor.cache
     if cache.pages is None or cache.reserved or executor.plan.size > MOST_BATCHES:
         return None
@@ -75,14 +82,16 @@ def _victims(
 def _worth(
     state: State, entry: Entry, executor: Executor, victims: list[str], now_s: float
 ) -> bool:
-    """Its refused work is more than what is asked of them; or it is time that others are served."""
+    """Whether the model's refused work exceeds the demand of its victims, or it is its turn."""
     if now_s >= executor.calm_until_s:
         return True
     return entry.unmet.rate(now_s) > asked_of(victims, state.models, now_s)
 
 
 def _in_order(state: State, executor: Executor) -> Iterator[str]:
-    """The models that may make way, by when the last that was accepted for them is served."""
+    """
+    Yield the models that may be evicted, by the time when their last accepted request is served.
+    """
     cache = executor.cache
     last = {batch.model: at for at, batch in enumerate(executor.plan)}
     names = [
@@ -111,7 +120,7 @@ def _make_way(state: State, executor: Executor, new: Deferred) -> None:
 
 
 def loads_due(state: State, now_s: float) -> list[Action]:
-    """Loads whose turn has come; and what was deferred for somebody who has gone."""
+    """Return the loads whose turn has come, and drop deferred loads that no request waits for."""
     actions: list[Action] = []
     for name, each in list(state.deferred.items()):
         executor = state.executors.get(name)
@@ -125,14 +134,17 @@ def loads_due(state: State, now_s: float) -> list[Action]:
 
 
 def _is_its_turn(executor: Executor, each: Deferred) -> bool:
-    """Its victims have nothing more to serve; among executions, all that is due before has run."""
+    """
+    Whether its victims have nothing left to serve; with a shared queue, everything due before must
+    also have run.
+    """
     if any(executor.cache.holds(name) and not executor.cache.idle(name) for name in each.victims):
         return False
     return not executor.shared_load or executor.plan.first() is each.batch
 
 
 def _pass_on(state: State, executor: Executor, each: Deferred) -> None:
-    """To the next batch that waits for the same load, if there is one."""
+    """Give the load to the next batch that waits for it, if there is one."""
     heir = next((b for b in executor.plan if b.deferred and b.model == each.batch.model), None)
     if heir is None:
         _take_back(state, executor, each)
@@ -144,7 +156,7 @@ def _pass_on(state: State, executor: Executor, each: Deferred) -> None:
 
 
 def _take_back(state: State, executor: Executor, each: Deferred) -> None:
-    """Its victims serve as before."""
+    """Let the victims serve again."""
     executor.cache.reserved = False
     del state.deferred[executor.name]
     for name in each.victims:

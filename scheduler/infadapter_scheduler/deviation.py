@@ -1,14 +1,14 @@
-"""Deviations: how long an execution takes where the table says how long it should."""
+"""Deviations of execution times from the table, for simulations."""
 
 from collections.abc import Callable, Sequence
 from math import exp, log
 from random import Random
 
 Deviation = Callable[[float, Random], float]
-"""Of the expected seconds, and chance."""
+"""A function from the expected time (s) and a random source to the actual time."""
 
 LEAST = 0.5
-"""Of the expected time, an execution takes at least."""
+"""Lower bound of an execution, as a share of the expected time."""
 
 
 def exact(seconds: float, draw: Random) -> float:
@@ -16,17 +16,17 @@ def exact(seconds: float, draw: Random) -> float:
 
 
 def lognormal(sigma: float) -> Deviation:
-    """Errors as large as the execution is long."""
+    """Return relative lognormal errors."""
     return lambda seconds, draw: seconds * exp(draw.gauss(0.0, sigma)) if sigma else seconds
 
 
 def resampled(errors: Sequence[float]) -> Deviation:
-    """A bootstrap of relative errors that were measured."""
+    """Return a bootstrap of measured relative errors."""
     return lambda seconds, draw: seconds * (1.0 + draw.choice(errors))
 
 
 def of_both_sides(longer_p99_s: float, shorter_p99_s: float) -> Deviation:
-    """Exponential errors of which one in a hundred is larger, as often longer as shorter."""
+    """Return two-sided exponential errors, given their 99th percentiles."""
     longer_s, shorter_s = longer_p99_s / log(100), shorter_p99_s / log(100)
 
     def took_s(seconds: float, draw: Random) -> float:

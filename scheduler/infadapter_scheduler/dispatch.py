@@ -1,4 +1,4 @@
-"""Dispatch: which batch an executor runs next, and how many of it."""
+"""Dispatch: which batch an executor runs next, and how many of its requests."""
 
 from itertools import islice
 from math import inf
@@ -8,11 +8,13 @@ from infadapter_scheduler.batch import Batch, Request
 from infadapter_scheduler.executor import Executor
 
 LOOK_AHEAD = 16
-"""Batches of the plan that may go before the first."""
+"""Number of batches in the plan that may overtake the first."""
 
 
 PARTS = 0.01
-"""× the waste of all members counts beside that of those who run next: among equals it decides."""
+"""
+Weight of the waste over all members beside that of those that run next; it decides among equals.
+"""
 
 
 def next_batch(executor: Executor, now_s: float, overloaded: bool = False) -> Batch | None:
@@ -48,8 +50,8 @@ def next_batch(executor: Executor, now_s: float, overloaded: bool = False) -> Ba
 
 def waste(batch: Batch, of_all: bool) -> float:
     """
-    Time for each request, beside that in the largest batch it could have; and a little of that of
-    all its members, in the parts that they would run in now.
+    Return the time per request relative to the largest batch possible, plus a small part of the
+    same over all members in the parts in which they would run now.
     """
     costs, number = batch.costs, len(batch.members)
     best_s = costs.seconds_each[batch.cap]
@@ -58,7 +60,9 @@ def waste(batch: Batch, of_all: bool) -> float:
 
 
 def drop_hopeless(batch: Batch, begin_s: float, lag_s: float) -> list[Request]:
-    """Who can't be served in time any more, not even alone: what ran before took too long."""
+    """
+    Return the members that cannot be in time even alone, because earlier executions took too long.
+    """
     alone_s = begin_s + lag_s + batch.costs.split_s[1] - EPSILON_S
     lost = [member for member in batch.members if alone_s > member.deadline_s]
     for member in lost:
@@ -68,8 +72,8 @@ def drop_hopeless(batch: Batch, begin_s: float, lag_s: float) -> list[Request]:
 
 def drop_for_others(batch: Batch, then: Batch, begin_s: float, lag_s: float) -> list[Request]:
     """
-    Who would be in time only in a smaller batch, for which the next one would be too late: after
-    a stall, small batches would pass it on through the whole plan.
+    Return the members that would be in time only in a batch so small that the next batch would be
+    late. After a stall, small batches would propagate the lateness through the whole plan.
     """
     full_s = _first_s(batch)
     if begin_s + lag_s + full_s - EPSILON_S <= batch.members[0].deadline_s:
@@ -88,7 +92,7 @@ def _first_s(batch: Batch) -> float:
 
 
 def batch_size(batch: Batch, begin_s: float, lag_s: float) -> int:
-    """The largest served size within the deadline of the first of its members."""
+    """Return the largest served size that meets the deadline of its first member."""
     costs = batch.costs
     size = costs.first[len(batch.members)]
     left_s = batch.members[0].deadline_s - begin_s - lag_s + EPSILON_S

@@ -1,9 +1,9 @@
 """
-Executors in virtual time: they take as long as the table says, and deviate as they are told to.
+Emulated executors in virtual time: they take as long as the table says, with configured deviations.
 
-They hold schedulers to their word: one batch at a time, no start after `latest`, weights there
-before a batch begins, never more pages than there are. A load has a channel of its own beside the
-executions, as on a GPU, or stands among them, as on a CPU.
+They check the scheduler's contract: one batch at a time, no start after `latest`, weights present
+before a batch begins, and never more pages than there are. A load has a channel of its own beside
+executions, as on a GPU, or shares the queue, as on a CPU.
 """
 
 import random
@@ -29,7 +29,7 @@ ROUNDING_S = 1e-8
 
 
 class Emulation:
-    """A policy, its executors, and what they have still to tell."""
+    """A policy, its executors, and the events that they have yet to report."""
 
     def __init__(
         self,
@@ -50,12 +50,12 @@ class Emulation:
             self._tell(ExecutorJoined(machine.name, world.pages, known, world.shared_load), 0.0)
 
     def due_s(self) -> float:
-        """When something is told, or ticks."""
+        """The time of the next event or tick."""
         told_s = self._told[0][0] if self._told else inf
         return min(self.policy.next_tick_s(), told_s)
 
     def step(self, end_s: float) -> bool:
-        """The next that is told, or ticks, up to a time; False where there is nothing."""
+        """Process the next event or tick until `end_s`; return False if there is none."""
         tick_s = self.policy.next_tick_s()
         told_s = self._told[0][0] if self._told else inf
         if min(tick_s, told_s) > end_s or min(tick_s, told_s) == inf:
@@ -70,7 +70,7 @@ class Emulation:
         return True
 
     def _held_up(self) -> bool:
-        """By what its front has had of the core: whatever would end next ends later."""
+        """Whether an execution ends later because the front used its core meanwhile."""
         event = self._told[0][2]
         machine = self.machines.get(event.executor) if isinstance(event, Finished) else None
         if machine is None or not machine.owed_s:
@@ -96,7 +96,7 @@ class Emulation:
         return fate
 
     def lose(self, name: str, now_s: float) -> None:
-        """An executor and what it was running; what it had still to tell is never told."""
+        """Lose an executor with what it was running; its pending events are never reported."""
         del self.machines[name]
         self._told = [told for told in self._told if getattr(told[2], "executor", "") != name]
         heapify(self._told)
@@ -183,7 +183,9 @@ class Emulation:
         heappush(self._told, (at_s, next(self._order), event))
 
     def _ended(self, finished: Finished, now_s: float) -> None:
-        """Whoever wasn't refused for a batch that was dropped has its answer."""
+        """
+        Answer the requests of a completed batch, apart from those refused because it was dropped.
+        """
         for number in self._batches.pop((finished.executor, finished.run)):
             if number in self._open:
                 arrival, fate = self._open.pop(number)

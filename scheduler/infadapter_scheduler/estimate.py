@@ -1,10 +1,13 @@
-"""Estimators: how long an execution takes, and how fast requests come, over sliding windows."""
+"""Estimators over sliding windows: execution times and arrival rates."""
 
 from collections import deque
 from math import exp
 
 WINDOW = 200
-"""Executions. Ten, as Clockwork released it, are blind to tails (p99 of ten is their maximum)."""
+"""
+Window length in executions. Ten, as in released Clockwork, are blind to tails: their p99 is their
+maximum.
+"""
 
 FULL_WINDOWS = 5.0
 LEAST_SEEN = 0.001
@@ -13,8 +16,9 @@ LEAST = 0.01
 
 class WindowMean:
     """
-    The mean of a sliding window, which the profile seeds. The mean and not a high quantile: errors
-    of a queue add up, and only means do so without bias; what lies above is the safety buffer's.
+    The mean of a sliding window, initialised from the profile. The mean rather than a high
+    quantile, because queueing errors add up and only means do so without bias; the rest is the task
+    of the safety buffer.
     """
 
     __slots__ = ("_followed", "_sum", "_values", "guessed", "mean")
@@ -27,26 +31,26 @@ class WindowMean:
         self.guessed = False
 
     def restart(self, value: float) -> None:
-        """This one is all that is known, and each that follows counts as much."""
+        """Forget everything but this value; the following values count as much as it does."""
         self._values = deque([value], maxlen=WINDOW)
         self._sum = self.mean = value
         self._followed = 1.0
         self.guessed = False
 
     def guess(self, value: float) -> None:
-        """So long it may take, until the first measurement says it."""
+        """Set a provisional value until the first measurement."""
         self.restart(value)
         self.guessed = True
 
     def bound(self, value: float) -> None:
-        """It can't be more, as is known from elsewhere."""
+        """Cap the mean at a value known from elsewhere."""
         if self.mean > value:
             self.restart(value)
 
     def scale(self, factor: float, longer: float = 0.0) -> None:
         """
-        All takes so many times as long now, and so much longer: or less, though never nothing, as
-        where a profile was told meanwhile.
+        Scale all values by `factor` and add `longer` seconds, but never down to nothing, as a
+        profile may have been set meanwhile.
         """
         factor *= self._followed
         moved = [max(factor * value + longer, LEAST * factor * value) for value in self._values]
@@ -54,13 +58,13 @@ class WindowMean:
         self.mean = self._sum / len(moved)
 
     def follow(self, ratio: float) -> None:
-        """Others take so many times as long as they did; nobody has measured this one since."""
+        """Scale the mean like other sizes, which were measured more recently."""
         self._followed *= ratio
         self.mean *= ratio
 
     @property
     def settled(self) -> bool:
-        """One value moves it by no more than what it says of the machine."""
+        """Whether a single value moves the mean only as much as it tells about the machine."""
         return len(self._values) == WINDOW
 
     def add(self, value: float) -> None:
@@ -74,7 +78,7 @@ class WindowMean:
 
 
 class DecayingRate:
-    """Amounts per second over an exponentially decaying window, unbiased from the first second."""
+    """Rate per second over an exponentially decaying window, unbiased from the first second."""
 
     __slots__ = ("_began_s", "_known_s", "_mass", "window_s")
 
@@ -89,7 +93,7 @@ class DecayingRate:
         return self.rate(now_s)
 
     def scale(self, factor: float) -> None:
-        """Amounts are counted in another unit now."""
+        """Convert the amounts to another unit."""
         self._mass *= factor
 
     def rate(self, now_s: float) -> float:

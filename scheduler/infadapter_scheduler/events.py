@@ -1,4 +1,4 @@
-"""Events: what a scheduler is told, each with the time: nothing here reads a clock."""
+"""Events: what the scheduler is told, each with its time. The scheduler reads no clock."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,9 +9,11 @@ from infadapter_scheduler.model import Model
 @dataclass(frozen=True, slots=True)
 class Arrived:
     """
-    A request, whose body is there: deadlines are instants, not durations. `bulk`: others come in
-    the same instant, and nothing of it is sent before BulkArrived, so that they run together. Of a
-    model with operating points, only those from `floor` on serve it.
+    A request whose body has been received. Deadlines are instants, not durations.
+
+    `bulk`: more requests arrive in the same instant, and nothing is sent before BulkArrived, so
+    that they run together. For a model with operating points, only those with at least the accuracy
+    `floor` may serve it.
     """
 
     request: int
@@ -23,19 +25,19 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class BulkArrived:
-    """The end of a bulk arrival, as of the images of one request."""
+    """The end of a bulk arrival, such as the images of one request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """A cancellation by the client: nobody waits for this answer any more."""
+    """The client cancelled the request."""
 
     request: int
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A completion: a Run has ended, or was dropped because it came too late (`done` false)."""
+    """A Run has ended, or was dropped because it came too late (`done` False)."""
 
     executor: str
     run: int
@@ -46,7 +48,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A load that has ended: the weights of a model are in an executor's memory, or are not."""
+    """A load has ended, successfully or not."""
 
     executor: str
     model: str
@@ -57,15 +59,15 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A timer: the instant that `next_tick_s` asked for has come."""
+    """A timer: the time that `next_tick_s` asked for has come."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExecutorJoined:
     """
-    A worker that can run one batch at a time, with so many free pages; None: room for all.
-
-    `shared_load`: it loads in the same queue, as a CPU does; a GPU copies beside executions.
+    A worker that runs one batch at a time, with the number of free pages (None: room for all
+    models). `shared_load`: loads use the same queue as executions, as on a CPU; a GPU copies
+    concurrently.
     """
 
     executor: str
@@ -76,7 +78,7 @@ class ExecutorJoined:
 
 @dataclass(frozen=True, slots=True)
 class ExecutorLeft:
-    """A worker that is lost, with what it was running."""
+    """A worker was lost, with what it was running."""
 
     executor: str
 
@@ -84,8 +86,8 @@ class ExecutorLeft:
 @dataclass(frozen=True, slots=True)
 class PointsAllowed:
     """
-    What the plan wants of a model: these operating points (None: all), from that accuracy on, for
-    whoever comes from now on. What was accepted keeps the points that it was promised.
+    The plan restricts a model to these operating points (None: all) and this accuracy floor, for
+    new requests. Accepted requests keep the points they were promised.
     """
 
     model: str
@@ -96,8 +98,8 @@ class PointsAllowed:
 @dataclass(frozen=True, slots=True)
 class ModelAdded:
     """
-    A registration: the model is served from now on, by the points that are allowed; one of its name
-    is removed before.
+    Register a model, which is served from now on with its allowed points. A model of the same name
+    is removed first.
     """
 
     model: Model
@@ -106,7 +108,7 @@ class ModelAdded:
 
 @dataclass(frozen=True, slots=True)
 class ModelRemoved:
-    """A deregistration: what was accepted is served, nothing new is; then it is unloaded."""
+    """Deregister a model: accepted requests are served, new ones are not; then it is unloaded."""
 
     model: str
 
@@ -114,8 +116,8 @@ class ModelRemoved:
 @dataclass(frozen=True, slots=True)
 class Profiled:
     """
-    A profile: new seeds of the estimates. Sizes that it doesn't name keep theirs. Of a model with
-    operating points it is of one of them.
+    A profile: new initial estimates. Sizes it doesn't contain keep theirs. For a model with
+    operating points it applies to one of them.
     """
 
     model: str
@@ -127,8 +129,8 @@ class Profiled:
 @dataclass(frozen=True, slots=True)
 class SpeedChanged:
     """
-    A rescaling: all takes `factor` times as long from now on (threads, or the CPU quota), and each
-    request of an execution `each_s` longer than that, for what is done beside it.
+    Rescale all estimates: executions take `factor` times as long (threads or CPU quota changed),
+    and each request of an execution `each_s` longer for work beside it.
     """
 
     factor: float = 1.0
@@ -137,7 +139,7 @@ class SpeedChanged:
 
 @dataclass(frozen=True, slots=True)
 class KeepLoaded:
-    """An operator's pin: nothing evicts the model where it is loaded; or that no longer holds."""
+    """Pin a loaded model so that it is not evicted, or unpin it."""
 
     model: str
     kept: bool
@@ -145,14 +147,14 @@ class KeepLoaded:
 
 @dataclass(frozen=True, slots=True)
 class LoadWanted:
-    """An explicit load, as soon as there is room; takes back an unload that is yet to come."""
+    """Load a model as soon as there is room; cancels a pending unload."""
 
     model: str
 
 
 @dataclass(frozen=True, slots=True)
 class UnloadWanted:
-    """An explicit unload, once what was accepted for those copies is served."""
+    """Unload a model once the requests accepted for its copies are served."""
 
     model: str
 

@@ -1,4 +1,4 @@
-"""What the scheduler knows of one executor: what it runs, what is planned, what it holds."""
+"""The scheduler's view of one executor: what it runs, what is planned, and what it holds."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -12,11 +12,11 @@ from infadapter_scheduler.timeline import Timeline
 ROUNDING_S = 1e-10
 
 DUE_S = 2e-8
-"""What is due that soon is due; the next batch is sent as early."""
+"""Tolerance, s, within which something is due now; the next batch is sent as early."""
 
 
 class Sent(NamedTuple):
-    """A Run whose end has not been told; or a load that stands in the same queue (`run` 0)."""
+    """A Run that has not ended, or a load in the same queue (`run` 0)."""
 
     run: int
     costs: Costs
@@ -29,14 +29,14 @@ class Sent(NamedTuple):
     guess: bool = False  # what it is expected to take, nobody has measured
 
     def learn(self, seconds: float) -> None:
-        """So long it took."""
+        """Update the estimate with the measured duration."""
         if self.costs.choices is None:
             self.costs.learn(len(self.members), seconds)
         else:
             self.costs.choices.learn(self.point, len(self.members), seconds)
 
     def refute(self, seconds: float) -> None:
-        """So long it took, and what was known before is wrong."""
+        """Replace the estimate by the measured duration, since the estimate was wrong."""
         if self.costs.choices is None:
             self.costs.refute(len(self.members), seconds)
         else:
@@ -44,14 +44,16 @@ class Sent(NamedTuple):
 
 
 class TriedLoad(NamedTuple):
-    """A load that only its estimate stood against; who asked for it would be in time until then."""
+    """
+    A load that only its estimate prevented; the time until which requests would have been in time.
+    """
 
     model: str
     in_time_s: float
 
 
 class Owed(NamedTuple):
-    """Room for a batch of one model, which others may not take."""
+    """Room reserved for a batch of one model."""
 
     model: str
     room_s: float
@@ -61,8 +63,8 @@ class Owed(NamedTuple):
 @dataclass(slots=True, eq=False)
 class Executor:
     """
-    One inference at a time. `booked_s`: when all that was sent is expected to have ended.
-    `shared_load`: loads stand in the queue of the executions; else they have one of their own.
+    An executor runs one inference at a time. `booked_s` is the expected end of everything sent.
+    `shared_load`: loads share the queue of executions; otherwise they have one of their own.
     """
 
     name: str
@@ -82,12 +84,14 @@ class Executor:
     owed: Owed | None = None  # and for a batch of a model that others left no room for
 
     def free_s(self, now_s: float) -> float:
-        """When the next Run could begin: after what was sent, and not before it gets there."""
+        """
+        Return when the next Run could begin: after everything sent, and not before it arrives.
+        """
         reached_s = now_s + self.lag_s
         return self.booked_s if self.booked_s > reached_s else reached_s
 
     def admits_from_s(self, now_s: float) -> float:
-        """When what is admitted now could begin, were nothing else planned."""
+        """Return when a request admitted now could begin, if nothing else were planned."""
         reached_s = now_s + self.lag_s
         free_s = self.booked_s if self.booked_s > reached_s else reached_s
         return free_s + self.kept_free_s
@@ -95,13 +99,14 @@ class Executor:
     @property
     def idle(self) -> bool:
         """
-        It runs nothing and nothing is planned: who comes now is served without a buffer. Else,
-        after errors that no buffer is enough for, nothing would run, and nothing be learnt again.
+        Whether nothing runs and nothing is planned. A request is then served without a safety
+        buffer; otherwise, after errors for which no buffer suffices, nothing would run and nothing
+        could be learnt.
         """
         return not self.sent and not self.plan.size
 
     def owed_s(self, model: str, now_s: float) -> float:
-        """What a new batch of a model has to leave free for one of another."""
+        """Return the time that a new batch of this model must leave free for another model."""
         if self.owed is None or self.owed.model == model:
             return 0.0
         if self.owed.until_s < now_s:
@@ -114,7 +119,7 @@ class Executor:
             self.owed = None
 
     def overdue(self, now_s: float) -> bool:
-        """An execution takes longer than expected: nothing more is sent before it has ended."""
+        """Whether an execution takes longer than expected. Nothing more is sent before it ends."""
         return bool(self.sent) and now_s >= self.booked_s + self.lag_s - DUE_S
 
     def send(self, sent: Sent, begin_s: float) -> None:
@@ -123,7 +128,9 @@ class Executor:
         self.ran = sent.costs.model.name
 
     def ended(self, run: int, end_s: float) -> Sent | None:
-        """What was sent after it is expected to begin then, or when it gets there."""
+        """
+        Record the end of a run. The following one is expected to begin then, or when it arrives.
+        """
         for sent in self.sent:
             if sent.run == run:
                 return self._over(sent, end_s)
@@ -142,7 +149,7 @@ class Executor:
         return found
 
     def settle_waits(self, now_s: float) -> None:
-        """How long it will wait for weights, after what has left the plan or grown in it."""
+        """Recompute the waits for weights after batches left the plan or grew."""
         if not self.cache.loading:
             return
         at_s = self.free_s(now_s)
@@ -158,31 +165,33 @@ class Executor:
             at_s += batch.work_s
 
     def released(self, model: str) -> None:
-        """Its weights are there: its batches wait no longer."""
+        """The model's weights are loaded: its batches no longer wait."""
         for batch in [batch for batch in self.plan if batch.model == model]:
             batch.waiting_s = 0.0
             batch.become(batch.members)
             self.plan.changed(batch)
 
     def horizon_s(self, now_s: float) -> float:
-        """When all that was accepted is expected to have ended."""
+        """Return when everything accepted is expected to have ended."""
         return self.free_s(now_s) + self.plan.total_s
 
     def load_ends_s(self, seconds: float, now_s: float) -> float:
-        """Loads go one at a time, beside the executions or among them."""
+        """
+        Return when a load would end. Loads run one at a time, beside executions or among them.
+        """
         if self.shared_load:
             return self.free_s(now_s) + seconds
         return max(self.load_booked_s, now_s + self.lag_s) + seconds
 
     def late_by_load_s(self, seconds: float, now_s: float) -> float:
-        """By how much somebody who was accepted would be late for a load that is sent now."""
+        """Return by how much an accepted request would be late if a load were sent now, s."""
         if not self.shared_load:
             return 0.0
         self.settle_waits(now_s)
         return self.free_s(now_s) + seconds - self.plan.headroom_s() - ROUNDING_S
 
     def book_load(self, costs: Costs, now_s: float) -> float:
-        """The load is sent; when it is expected to have ended."""
+        """Record that the load is sent, and return its expected end."""
         self.load_booked_s = self.load_ends_s(costs.load.mean, now_s)
         if self.shared_load:
             reaches_s = now_s + self.lag_s
@@ -190,7 +199,7 @@ class Executor:
         return self.load_booked_s
 
     def rescale(self, factor: float, each_s: float, now_s: float) -> None:
-        """What is under way and what is planned takes so many times as long from now on."""
+        """Rescale the durations of everything running and planned."""
 
         def later_s(at_s: float) -> float:
             return now_s + factor * (at_s - now_s) if at_s > now_s else at_s
@@ -212,7 +221,7 @@ class Executor:
         self.replan()
 
     def replan(self) -> None:
-        """The estimates are other ones."""
+        """Recompute the plan after estimates changed."""
         for batch in list(self.plan):
             batch.become(batch.members)
             self.plan.changed(batch)

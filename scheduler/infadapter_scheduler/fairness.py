@@ -1,6 +1,8 @@
 """
-Fairness: room for who is left out. A model that is asked for much needs room for a large batch;
-those that are asked for little need less, and would take each gap before it is large enough.
+Fairness between models: reserve room for models that are left out.
+
+A model with much demand needs room for a large batch. Models with little demand need less, and
+would fill every gap before it is large enough.
 """
 
 from infadapter_scheduler.admission import Offer
@@ -9,14 +11,14 @@ from infadapter_scheduler.executor import Owed
 from infadapter_scheduler.state import State
 
 LEFT_OUT = 0.9
-"""Of the accepted share of all requests: who is served less than that is left out."""
+"""A model counts as left out below this multiple of the overall accepted share."""
 
 FEW = 5.0
-"""Arrivals in the window, of which no share can be told."""
+"""Number of arrivals in the window below which no share can be estimated."""
 
 
 def owe_room(state: State, entry: Entry, offer: Offer) -> None:
-    """The executor with the least to do takes no new batch of another model before this one's."""
+    """Let the least busy executor accept no new batch of another model before one of this model."""
     if not _left_out(state, entry, offer.now_s):
         return
     executor = min(entry.holders, key=lambda e: e.horizon_s(offer.now_s))

@@ -1,4 +1,6 @@
-"""Filling: a batch that runs takes along others of its model, where that makes nobody late."""
+"""
+Filling: a batch that runs takes requests from later batches of its model if nobody becomes late.
+"""
 
 from itertools import islice
 
@@ -8,7 +10,7 @@ from infadapter_scheduler.executor import Executor
 from infadapter_scheduler.state import State
 
 DONORS = 8
-"""Open batches of the model that are looked at: a batch costs the same at any number."""
+"""Number of the model's open batches considered, so that the cost of a batch is bounded."""
 
 Shares = list[tuple[Batch, int]]
 """How many of its first members each batch gives."""
@@ -16,9 +18,10 @@ Shares = list[tuple[Batch, int]]
 
 def fill(state: State, batch: Batch, executor: Executor, begin_s: float) -> None:
     """
-    To the largest size that keeps every promise, from batches that were to run later: who can't
-    wait opens a batch beside one that is being made, and neither would be full. With operating
-    points that time is the points'.
+    Fill the batch up to the largest size that keeps every promise.
+
+    An urgent request opens a batch beside one that is growing, and neither would be full. With
+    operating points the spare time is used for accuracy instead.
     """
     if batch.costs.choices is not None:
         return
@@ -37,7 +40,7 @@ def fill(state: State, batch: Batch, executor: Executor, begin_s: float) -> None
 
 
 def _donors(state: State, batch: Batch, executor: Executor) -> list[Batch]:
-    """The earliest first."""
+    """Return the donors, earliest first."""
     alike = [
         other
         for other in islice(state.models[batch.model].open, DONORS)
@@ -50,7 +53,10 @@ def _donors(state: State, batch: Batch, executor: Executor) -> list[Batch]:
 
 
 def _shares(donors: list[Batch], wanted: int, end_s: float) -> Shares | None:
-    """As many as are wanted; what is left takes no longer, though three can take more than four."""
+    """
+    Return as many requests as wanted, such that the remainders take no longer; three requests can
+    take more than four.
+    """
     shares: Shares = []
     for donor in donors:
         number = min(wanted, len(donor.members))

@@ -1,6 +1,8 @@
 """
-The front of a server on the core of its executor: it comes first, so an execution takes as much
-longer as requests were refused and answered meanwhile. How much that is, is known at its end.
+The server's front end on the core of its executor, for simulations.
+
+It has priority, so an execution takes longer by the time in which requests are refused and
+answered. How much is known at its end.
 """
 
 from dataclasses import replace
@@ -13,7 +15,7 @@ Told = tuple[float, int, Event]
 
 
 def take(machine: Machine, seconds: float, now_s: float) -> None:
-    """From the execution that is under way, or from the next one, which begins later."""
+    """Charge the time to the running execution, or delay the next one."""
     if now_s < machine.free_s + machine.owed_s:
         machine.owed_s += seconds
     else:
@@ -22,8 +24,8 @@ def take(machine: Machine, seconds: float, now_s: float) -> None:
 
 def hold_up(told: list[Told], machine: Machine) -> list[Finished]:
     """
-    The execution that would end next ends as much later as is owed, and all that was sent behind
-    it is as much later; these, as they are then.
+    Delay the end of the running execution by the accumulated time, and everything sent behind it;
+    return the delayed events.
     """
     owed_s, machine.owed_s = machine.owed_s, 0.0
     machine.free_s += owed_s

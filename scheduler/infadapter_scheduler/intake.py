@@ -1,4 +1,4 @@
-"""Intake: an arrival is accepted, with a load where that helps in time, or refused at once."""
+"""Intake: accept an arrival, with a load if that is in time, or refuse it at once."""
 
 from collections.abc import Iterable, Iterator
 from math import inf
@@ -18,7 +18,7 @@ from infadapter_scheduler.state import State
 from infadapter_scheduler.trial import tried
 
 Decision = tuple[Request | None, list[Action]]
-"""Who is accepted, and the loads for it; or None and the refusal."""
+"""The accepted request and the loads for it; or None and the refusal."""
 
 
 class Intake:
@@ -45,7 +45,9 @@ class Intake:
         return request, actions
 
     def _without_copies(self, entry: Entry, offer: Offer, late_s: float) -> Decision:
-        """By a load for it, which evicts; or refused, which is demand for a load."""
+        """
+        Accept with a load, which may evict; otherwise refuse, which counts as demand for a load.
+        """
         candidates: list[Executor] = []
         if len(entry.holders) < len(self._state.executors) and not entry.removed:
             candidates = least_loaded(self._in_turn(), entry, offer.now_s)
@@ -65,7 +67,7 @@ class Intake:
     def _refused(
         self, entry: Entry, offer: Offer, late_s: float, candidates: Iterable[Executor]
     ) -> Decision:
-        """`candidates`: where its weights could be loaded."""
+        """Refuse the request. `candidates` are the executors where its weights could be loaded."""
         entry.unmet.add(offer.costs.split_s[1], offer.now_s)
         self._state.pressure.refused.add(offer.costs.seconds_each[offer.cap], offer.now_s)
         if late_s < inf and entry.holders:
@@ -95,7 +97,7 @@ class Intake:
     def _opened_behind_load(
         self, entry: Entry, executor: Executor, offer: Offer, there_s: float
     ) -> Request | float:
-        """Where loads and executions share a queue, all that is planned begins behind the load."""
+        """Open a batch behind a load in a shared queue, which delays everything planned."""
         booked_s = executor.booked_s
         if executor.shared_load:
             executor.booked_s = there_s

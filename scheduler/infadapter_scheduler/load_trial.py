@@ -1,11 +1,11 @@
 """
-Trials of loads: weights that only an estimate stands against are loaded now and then.
+Trials of loads: weights whose load only an estimate prevents are loaded now and then.
 
-Who can't wait for a load, as estimated, is refused, and what isn't loaded teaches nothing: after a
-load from a disturbed disk a model would be cold for ever, where others are asked for more. So it is
-loaded over what is asked for more as well, where that makes nobody late who was accepted. Nobody is
-accepted for it, so nobody is late for it either: it costs the time of a load, and of another one
-for what is evicted. If it shows the estimate to be wrong, it is what is known from then on.
+A request that cannot wait for a load, as estimated, is refused, and a model that is never loaded
+teaches nothing. After one load from a disturbed disk a model would stay cold for ever where others
+have more demand. So it is loaded even over models with more demand, if no accepted request becomes
+late. No request is accepted for the trial, so none is late because of it: it costs one load, and
+another for what was evicted. If it disproves the estimate, its duration replaces the estimate.
 """
 
 from collections.abc import Iterable
@@ -21,14 +21,19 @@ from infadapter_scheduler.state import State
 from infadapter_scheduler.trial import REFUTED
 
 CALM = 200.0
-"""× what a load took that was tried, no other is tried there: a hundredth of its time at most, as
-what is evicted has to be loaded again."""
+"""
+Multiple of a tried load's duration during which none is tried again on that executor: at most a
+hundredth of its time, with the reload of what was evicted.
+"""
 
 
 def tried_load(
     state: State, entry: Entry, executors: Iterable[Executor], offer: Offer
 ) -> list[Action]:
-    """It is nowhere: for the next who ask for it, on the first of these with nothing else to do."""
+    """
+    Return the actions of a trial for a model that is loaded nowhere, on the first of these
+    executors that is idle.
+    """
     if not _too_long(entry, offer) or not entry.load_trials.due(offer.now_s):
         return []
     for executor in executors:
@@ -45,13 +50,13 @@ def tried_load(
 
 
 def _too_long(entry: Entry, offer: Offer) -> bool:
-    """As estimated, also for an executor that does nothing else; told of its end, it can begin."""
+    """Whether the load is too long even for an idle executor, as estimated."""
     takes_s = entry.costs.load.mean + offer.costs.split_s[1] + 4 * offer.lag_s
     return offer.now_s + takes_s > offer.deadline_s
 
 
 def _may(entry: Entry, executor: Executor, offer: Offer) -> bool:
-    """Were it there, its requests would be in time."""
+    """Whether requests would be in time if the model were loaded."""
     now_s, load_s = offer.now_s, entry.costs.load.mean
     if now_s < max(executor.no_trial_until_s, executor.load_booked_s):
         return False
@@ -62,8 +67,8 @@ def _may(entry: Entry, executor: Executor, offer: Offer) -> bool:
 
 def tell_load(entry: Entry, executor: Executor, event: Loaded) -> None:
     """
-    So long it took. One that was tried was wrong where whoever asked would have been in time, or it
-    took far less.
+    Update the estimate with a load's duration. A trial disproves the estimate if the request would
+    have been in time, or the load took far less.
     """
     seconds, tried = event.end_s - event.start_s, executor.tried_load
     ours = tried is not None and tried.model == event.model

@@ -1,10 +1,10 @@
 """
-Loads on demand: which executor gets the weights of which model, and what is evicted for them.
+Loads on demand: which executor loads which model, and what is evicted for it.
 
-A request whose model isn't in memory is accepted where load and execution are in time together,
-and the load is sent at once. What was refused is demand as well: a model whose requests never can
-wait for a load, or come faster than its copies serve, is loaded beside them, the more urgent the
-more of its work was refused, and only over what is asked for less.
+A request for a model that is not in memory is accepted if load and execution together are in time,
+and the load is sent at once. Refused requests count as demand: a model whose requests can never
+wait for a load, or come faster than its copies serve, is loaded additionally. Its priority is its
+refused work, and it evicts only models with less demand.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,13 +15,13 @@ from infadapter_scheduler.catalogue import Entry
 from infadapter_scheduler.executor import Executor
 
 CANDIDATES = 3
-"""Executors that are tried for one request, so that a request costs the same at any number."""
+"""Number of executors tried per request, so that the cost of a request is bounded."""
 
 
 def least_loaded(executors: Iterable[Executor], entry: Entry, now_s: float) -> list[Executor]:
     """
-    Where a model could be loaded: with free pages first, so that nobody has to be loaded again for
-    it; then the shortest queue of loads.
+    Return executors where the model could be loaded: those with free pages first, then by the
+    length of their load queue.
     """
     name, pages = entry.costs.model.name, entry.costs.model.pages
     free = (executor for executor in executors if not executor.cache.holds(name))
@@ -39,7 +39,9 @@ def least_loaded(executors: Iterable[Executor], entry: Entry, now_s: float) -> l
 def load(
     entry: Entry, executor: Executor, models: Mapping[str, Entry], now_s: float
 ) -> list[Action] | None:
-    """Evictions, least recently used first, and the load; None where there is no room now."""
+    """
+    Return the evictions, least recently used first, and the load; None if there is no room now.
+    """
     model = entry.costs.model
     victims = executor.cache.evict(model.pages)
     if victims is None:
@@ -58,7 +60,7 @@ def load(
 def worth_loading(
     entry: Entry, executor: Executor, models: Mapping[str, Entry], now_s: float
 ) -> bool:
-    """Load priority: refused work beside the work that is asked of what would be evicted."""
+    """Whether the model's refused work exceeds the demand of what would be evicted."""
     victims = executor.cache.victims(entry.costs.model.pages)
     if victims is None or executor.load_booked_s > now_s:
         return False
@@ -68,5 +70,5 @@ def worth_loading(
 
 
 def asked_of(names: Iterable[str], models: Mapping[str, Entry], now_s: float) -> float:
-    """Seconds of work per second."""
+    """Return the models' demand, in seconds of work per second."""
     return sum(models[name].arrivals.rate(now_s) * models[name].costs.split_s[1] for name in names)

@@ -1,4 +1,4 @@
-"""Membership: executors come and are lost, weights come and don't; what was planned moves."""
+"""Membership: executors join and are lost, loads succeed and fail; planned batches move."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,10 @@ Admit = Callable[[Entry, Offer], list[Action]]
 
 
 class Membership:
-    """`admit` is asked again for what can't be served where it was planned."""
+    """
+    Handles these events. `admit` is called again for requests that cannot be served where they were
+    planned.
+    """
 
     def __init__(self, state: State, sender: Sender, admit: Admit) -> None:
         self._state, self._sender, self._admit = state, sender, admit
@@ -33,7 +36,7 @@ class Membership:
                 return self._loaded(event, now_s)
 
     def _joined(self, event: ExecutorJoined, now_s: float) -> list[Action]:
-        """Weights that it holds and nobody serves any more are unloaded."""
+        """Register an executor, and unload weights of models that are no longer served."""
         actions = self._left(event.executor, now_s)
         state = self._state
         executor = Executor(
@@ -54,7 +57,10 @@ class Membership:
         return actions
 
     def _left(self, name: str, now_s: float) -> list[Action]:
-        """What it ran is lost; what was planned goes elsewhere, and so does what is pinned."""
+        """
+        Handle a lost executor: its running batch is lost, planned batches and pinned models move
+        elsewhere.
+        """
         executor = self._state.executors.pop(name, None)
         if executor is None:
             return []
@@ -91,7 +97,7 @@ class Membership:
         return actions + self._sender.dispatch(executor, now_s)
 
     def _elsewhere(self, batches: list[Batch], executor: Executor, now_s: float) -> list[Action]:
-        """What was planned there is admitted anew, or given up."""
+        """Admit planned requests again on other executors, or give them up."""
         for batch in batches:
             executor.plan.remove(batch)
             self._state.emptied(batch, executor)

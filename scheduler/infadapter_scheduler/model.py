@@ -1,4 +1,4 @@
-"""The execution profile of one model, and what follows from it: batch costs and batch caps."""
+"""The execution profile of one model, and its derived batch costs and batch caps."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,20 +12,26 @@ from infadapter_scheduler.points.numbered import checked
 from infadapter_scheduler.points.policy import Timed
 
 REFRESH = 0.005
-"""A relative change of an estimate below which tables stay as they are."""
+"""Relative change of an estimate below which the tables are not recomputed."""
 
 DOUBTED = 0.01
-"""Longer than smaller batches together: a size is in doubt. It is tried as if that much shorter."""
+"""
+A size that takes longer than smaller batches together is in doubt. A trial assumes it to be faster
+by this share.
+"""
 
 STALE = 20
-"""Executions of a model: a size that ran within the last so many is known by its own."""
+"""
+Number of the model's executions after which a size follows the others instead of its own
+measurements.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
     """
-    As profiled: seconds by batch size, seconds and pages of its weights. With operating points
-    (`with_points`), seconds are those of the fastest one, by batch size.
+    A profile: seconds by batch size, and seconds and pages of its weights. With operating points
+    (`with_points`) the seconds are those of the fastest point, by batch size.
     """
 
     name: str
@@ -39,8 +45,8 @@ def with_points(
     name: str, points: Sequence[Point], *, load_s: float = 0.0, pages: int = 0
 ) -> Model:
     """
-    A model of several points, all in memory together: the weights that they share, and those that
-    points have of their own.
+    Return a model with several points that are in memory together: shared weights, and those of
+    each point.
     """
     known = checked(points)
     return Model(
@@ -53,7 +59,7 @@ def with_points(
 
 
 def fastest_s(points: Iterable[Point]) -> dict[int, float]:
-    """The least that a batch of each size takes, at whichever point."""
+    """Return the shortest time of each batch size over the points."""
     least_s: dict[int, float] = {}
     for point in points:
         for size, seconds in point.execution_s.items():
@@ -64,14 +70,14 @@ def fastest_s(points: Iterable[Point]) -> dict[int, float]:
 def bound_by(
     windows: Mapping[int, WindowMean], execution_s: Mapping[int, float], ratio: float
 ) -> None:
-    """They take no more than so many times as long as was profiled."""
+    """Cap the estimates at `ratio` times the profile."""
     for size, window in windows.items():
         window.bound(ratio * execution_s[size])
 
 
 @dataclass(slots=True)
 class Choices:
-    """Of a model with points: those that may serve what is counted with one table of costs."""
+    """For a model with points: those that may serve requests of one table of costs."""
 
     learn: Callable[[int, int, float], None]  # of a point and a size, how long that took
     refute: Callable[[int, int, float], None]  # and what was known before is wrong
@@ -85,10 +91,12 @@ class Choices:
 @dataclass(slots=True, weakref_slot=True, eq=False)
 class Costs:
     """
-    Estimates of one model as tables. `split_s[n]` is what n requests take in batches of the sizes
-    that are served (nothing is padded), `first[n]` the largest batch of that split, which runs
-    first, and `ends_s[n][j]` when the j-th of them has its answer. `growing_s[n]` is the most that
-    it takes on the way to n: seven can take longer than eight.
+    Estimates of one model as tables.
+
+    `split_s[n]` is the time of n requests in batches of the served sizes (nothing is padded),
+    `first[n]` the largest batch of that split, which runs first, and `ends_s[n][j]` when the j-th
+    of them has its answer. `growing_s[n]` is the longest time on the way to n, as seven requests
+    can take longer than eight.
     """
 
     model: Model
@@ -120,9 +128,10 @@ class Costs:
 
     def learn(self, batch: int, seconds: float) -> None:
         """
-        What slows one size slows those, too, that have not run lately. A calm load has no use for
-        large batches: they would keep what they took on another quota, or when they were warmed
-        up, and a burst would be served one by one.
+        Update the estimate of a size; sizes that have not run lately follow it.
+
+        A calm load has no use for large batches. They would keep the times of another quota or of
+        the warm-up, and in a burst requests would be served one by one.
         """
         window = self.windows[batch]
         before_s, settled = window.mean, window.settled
@@ -137,7 +146,7 @@ class Costs:
             self.tabulate()
 
     def refute(self, batch: int, seconds: float) -> None:
-        """What was learnt is wrong: of the other sizes, too, what can't be beside this one."""
+        """Replace what was learnt, and cap the other sizes by what is consistent with this one."""
         bound_by(self.windows, self.model.execution_s, seconds / self.model.execution_s[batch])
         for size, window in self.windows.items():
             window.bound(max(1.0, size / batch) * seconds)
@@ -145,11 +154,11 @@ class Costs:
         self.tabulate()
 
     def only_warmed_up(self, size: int) -> bool:
-        """Whether what is known of a size is from before the first request, or a profile's."""
+        """Whether the size's estimate is from the warm-up or a profile only."""
         return self.choices is None and size not in self._last_run
 
     def guess(self, size: int) -> None:
-        """A size in doubt may be of use: it takes a little less than smaller ones together."""
+        """Assume that a doubted size takes a little less than smaller ones together."""
         seconds = (1 - DOUBTED) * self.split_s[size]
         if self.choices is None:
             self.windows[size].guess(seconds)
@@ -158,12 +167,12 @@ class Costs:
             self.choices.guess(self.choices.fastest[self.first[size]], size, seconds)
 
     def guessed(self, point: int, size: int) -> bool:
-        """What it is expected to take, nobody has measured."""
+        """Whether the size's time has never been measured."""
         mine = self.choices is None or self.choices.fastest[size] == point
         return mine and self.windows[size].guessed
 
     def seed(self, execution_s: Mapping[int, float], load_s: float | None) -> None:
-        """A profile in place of what was measured; sizes that aren't served don't matter."""
+        """Replace measurements by a profile; sizes that aren't served are ignored."""
         for size in self.sizes:
             if size in execution_s:
                 self.windows[size] = WindowMean(execution_s[size])
@@ -172,7 +181,7 @@ class Costs:
         self.tabulate()
 
     def scale(self, factor: float, each_s: float) -> None:
-        """Everything takes so many times as long now, and each request so much longer."""
+        """Rescale: everything takes `factor` times as long, and each request `each_s` longer."""
         for size, window in self.windows.items():
             window.scale(factor, size * each_s)
         self.load.scale(factor)
@@ -180,9 +189,10 @@ class Costs:
 
     def cap(self, slo_s: float, buffer: SafetyBuffer, waited: float = 1.0) -> int:
         """
-        The batch of the highest throughput with (1 + waited)·t_b + buffer ≤ SLO: whoever comes just
-        after a batch has begun waits for that one, or for a share of it where there are other
-        executors, and for its own. The smallest where none is that fast.
+        Return the batch size of highest throughput with (1 + waited)·t_b + buffer ≤ SLO.
+
+        A request that comes just after a batch has begun waits for that batch (or, with other
+        executors, for a share of it) and for its own. The smallest size if none is fast enough.
         """
         if self._caps_of != (buffer.version, waited):
             self._find_caps(buffer, waited)
@@ -198,8 +208,8 @@ class Costs:
 
     def growth_s(self, target: int, rate_rps: float) -> float:
         """
-        From its start until the first of a batch has its answer, if it is to grow to a size: at
-        once when that is reached, but on the way there the last to have come is served last.
+        Return the time from a batch's start until its first member is answered, if it grows to
+        `target`. Until it is full, the request that came last is served last.
         """
         need_s = self.first_s[target]
         if self.growing_s[target] <= need_s or rate_rps <= 0:

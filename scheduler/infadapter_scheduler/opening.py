@@ -1,4 +1,6 @@
-"""New batches in the plan: at their deadline's place, or while others wait for their weights."""
+"""
+New batches in the plan: at the position of their deadline, or while others wait for their weights.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -10,7 +12,10 @@ from infadapter_scheduler.executor import Executor
 
 @dataclass(slots=True, eq=False)
 class Opening:
-    """A new batch: how large it may become, for what it is given room, when its weights come."""
+    """
+    A new batch: its largest size, the size for which room is reserved, and when its weights are
+    loaded.
+    """
 
     cap: int
     target: int
@@ -26,7 +31,7 @@ def open_batch(
     buffer: SafetyBuffer,
     key_s: float | None = None,
 ) -> Request | float:
-    """As a new batch; or by how many seconds it, or others behind it, would be late."""
+    """Open a batch, or return by how many seconds it, or others behind it, would be late."""
     executor.settle_waits(offer.now_s)
     key_s = offer.deadline_s if key_s is None else key_s
     found = _opened_at(key_s, 0.0, executor, offer, opening, buffer)
@@ -40,7 +45,10 @@ def open_batch(
 def _in_a_gap(
     executor: Executor, offer: Offer, opening: Opening, buffer: SafetyBuffer, late_s: float
 ) -> Request | float:
-    """While it would wait for weights: what fits there costs nobody anything, also a small one."""
+    """
+    Open a batch while the executor would wait for weights. What fits there costs nobody anything,
+    even a small batch.
+    """
     costs = offer.costs
     gaps = (batch for batch in executor.plan if batch.waiting_s >= costs.growing_s[1])
     behind = next(gaps, None)
@@ -61,7 +69,9 @@ def _opened_at(
     opening: Opening,
     buffer: SafetyBuffer,
 ) -> Request | float:
-    """At a place in the plan, or while what comes behind it would have waited for its weights."""
+    """
+    Open a batch at a position in the plan, or in the gap before a batch that waits for its weights.
+    """
     costs = offer.costs
     place = executor.plan.place(key_s)
     free_s = executor.admits_from_s(offer.now_s)

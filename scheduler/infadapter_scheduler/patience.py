@@ -1,4 +1,6 @@
-"""Patience: short batches of who can wait, where others can't wait for long ones."""
+"""
+Patience: keep batches of patient requests short while urgent ones cannot wait for long executions.
+"""
 
 from dataclasses import dataclass
 from math import inf
@@ -8,12 +10,12 @@ from infadapter_scheduler.executor import Executor
 
 WINDOW_S = 1.0
 PATIENT = 10.0
-"""× its execution, a batch can wait."""
+"""A batch counts as patient if it can wait for this multiple of its execution time."""
 
 
 @dataclass(slots=True)
 class Impatience:
-    """The least that anybody who came lately could be kept waiting: of this window and the last."""
+    """The shortest wait that any recent request could bear, over this window and the last."""
 
     _began_s: float = -inf
     _least_s: float = inf
@@ -37,8 +39,8 @@ def considerate(
     batch: Batch, size: int, executor: Executor, begin_s: float, bearable_s: float
 ) -> int:
     """
-    Of a batch that can wait, as many as don't take longer than others can: an execution can't be
-    interrupted. Only if the plan has the time that smaller batches take longer.
+    Return a size that takes no longer than others can wait, since executions cannot be interrupted;
+    only if the plan has room for the time that smaller batches cost.
     """
     costs, number = batch.costs, len(batch.members)
     patient_s = batch.members[0].deadline_s - begin_s

@@ -1,7 +1,7 @@
 """
-Placement: in which batch, on which executor an arrival is served, and who makes place for it.
+Placement: the batch and executor for an arrival, and which request is moved for it.
 
-A request costs the same at any number of executors: at most three are tried, or a dozen.
+The cost per request is bounded at any number of executors: at most three are tried, or a dozen.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,12 +18,15 @@ from infadapter_scheduler.opening import Opening, open_batch
 from infadapter_scheduler.state import State
 
 NEAREST = 8
-"""Open batches among which the first to run is looked for; they were opened in about that order."""
+"""
+Number of open batches among which the first to run is searched; they were opened in about that
+order.
+"""
 
 MORE = 4
 """
-Times as many are tried for a model with points: what fills a batch, or finds the executor with the
-least to do, gives time to accuracy.
+Factor on the number of tries for a model with points: filling a batch, or finding the least busy
+executor, gains time for accuracy.
 """
 
 
@@ -33,8 +36,8 @@ def by_key(batch: Batch) -> float:
 
 def joined(state: State, entry: Entry, offer: Offer) -> Request | None:
     """
-    In an open batch, the one that runs first first; else in the place of one due later, or in a
-    batch that goes first for it.
+    Add the request to an open batch, the first to run first; else in place of a member that is due
+    later, or to a batch that is moved forward for it.
     """
     if not entry.open and not entry.full:
         return None
@@ -48,12 +51,12 @@ def joined(state: State, entry: Entry, offer: Offer) -> Request | None:
 
 
 def tries(entry: Entry) -> int:
-    """How many batches, and executors, are tried for a request."""
+    """Return how many batches and executors are tried for a request."""
     return CANDIDATES if entry.ladder is None else MORE * CANDIDATES
 
 
 def alike(batches: list[Batch], entry: Entry, offer: Offer) -> list[Batch]:
-    """Those that the same operating points may serve."""
+    """Return the batches that the same operating points may serve."""
     if entry.ladder is None:
         return batches
     return [batch for batch in batches if batch.costs is offer.costs]
@@ -61,8 +64,8 @@ def alike(batches: list[Batch], entry: Entry, offer: Offer) -> list[Batch]:
 
 def _nearest(batches: list[Batch], wanted: int) -> list[Batch]:
     """
-    First those that were given more room than they have members: of the others, which may grow if
-    their plan has room, as many as are executors may be in the way.
+    Return batches with reserved room first. Of the others, which may grow if their plan has room,
+    there may be one per executor.
     """
     if len(batches) <= wanted:
         return sorted(batches, key=by_key)
@@ -73,7 +76,10 @@ def _nearest(batches: list[Batch], wanted: int) -> list[Batch]:
 
 
 def opened(state: State, entry: Entry, offer: Offer) -> Request | float:
-    """On an executor that holds the model, or loads it; else by how much it would be late."""
+    """
+    Open a batch on an executor that holds or loads the model; else return by how much it would be
+    late.
+    """
     late_s = inf
     for executor in _copies(entry, offer.now_s):
         released_s = executor.cache.loading.get(entry.costs.model.name, 0.0)
@@ -93,7 +99,7 @@ def opened_on(
     new: Opening,
     key_s: float | None = None,
 ) -> Request | float:
-    """In a batch that others may join: at the offer's deadline, or at the place that is said."""
+    """Open a batch that others may join, at the offer's deadline or at the given position."""
     found = open_batch(executor, offer, new, state.buffer, key_s)
     if isinstance(found, Request) and found.batch is not None and found.batch.cap > 1:
         entry.open.append(found.batch)
@@ -103,7 +109,9 @@ def opened_on(
 def opening(
     state: State, entry: Entry, executor: Executor, offer: Offer, cap: int, released_s: float
 ) -> Opening:
-    """For the size that the load needs, and that can be filled until it starts."""
+    """
+    Return the opening for the size that the load needs and that can be filled until it starts.
+    """
     told_s = released_s + 2 * state.lag_s if released_s else 0.0
     begin_s = executor.admits_from_s(offer.now_s) + executor.plan.place(offer.deadline_s).before_s
     wait_s = max(begin_s, told_s) - offer.now_s
@@ -115,8 +123,8 @@ def opening(
 
 def _copies(entry: Entry, now_s: float) -> list[Executor]:
     """
-    The least work first; of many, some in turn. With points these are spread, as one executor and
-    the next were asked one after the other and are busy together.
+    Return the model's executors by work; of many, a rotating subset. With points these are spread,
+    since neighbours were asked one after the other and are busy together.
     """
     holders = entry.holders
     if len(holders) > tries(entry):
@@ -127,7 +135,10 @@ def _copies(entry: Entry, now_s: float) -> list[Executor]:
 
 
 def _in_place_of_last(state: State, entry: Entry, offer: Offer) -> Request | None:
-    """In a full batch, for its last member, if that can still be served behind it."""
+    """
+    Put the request into a full batch in place of its last member, if that can still be served
+    behind it.
+    """
     full = alike(entry.full, entry, offer)
     if not full:
         return None
@@ -145,7 +156,7 @@ def _in_place_of_last(state: State, entry: Entry, offer: Offer) -> Request | Non
 
 
 def _moved(state: State, entry: Entry, request: Request, batch: Batch, offer: Offer) -> bool:
-    """Into an open batch of the same executor, or into a new one."""
+    """Move a request to another open batch of the same executor, or to a new one."""
     if request.number not in state.accepted:
         return True  # nobody waits for it
     executor = state.executors[batch.executor]
@@ -170,7 +181,7 @@ def _joined_one_of(
     offer: Offer,
     way: Callable[[Batch, Executor, Offer, SafetyBuffer], Request | None] = join,
 ) -> Request | None:
-    """The first that takes it, which may be full then."""
+    """Add the request to the first batch that takes it, which may be full afterwards."""
     for batch in batches:
         request = way(batch, state.executors[batch.executor], offer, state.buffer)
         if request is not None:

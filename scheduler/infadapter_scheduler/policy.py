@@ -1,4 +1,7 @@
-"""What a policy is, so that the worth of each part of the scheduler can be shown beside others."""
+"""
+The interface of scheduling policies, so that the parts of the scheduler can be compared with
+others.
+"""
 
 from typing import Protocol
 
@@ -7,11 +10,14 @@ from infadapter_scheduler.events import Event
 
 
 class Policy(Protocol):
-    """Events in, actions out. Whoever drives it sends a Tick when `next_tick_s` has come."""
+    """Events in, actions out. The driver sends a Tick at `next_tick_s`."""
 
     @property
     def decides_at_arrival(self) -> bool:
-        """Who isn't refused on arrival is accepted; others decide when a batch is sent."""
+        """
+        Whether a request that isn't refused on arrival is accepted; other policies decide when a
+        batch is sent.
+        """
         ...
 
     def handle(self, event: Event, now_s: float) -> list[Action]: ...

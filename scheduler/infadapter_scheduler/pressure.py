@@ -1,10 +1,10 @@
 """
-Pressure: the offered load beside what executors can do at their best batches, and what follows.
+Pressure: the offered load relative to the executors' best throughput, and its consequences.
 
-When they are pressed, throughput is in large batches. A request that could only be served in a
-small one would be accepted at the cost of several that could not be served any more, and the more
-small batches fill the plan, the longer it stays full: that state is stable, and has to be kept out
-of. So a new batch is given room for the size that the load needs, and is not opened without.
+Under pressure, throughput requires large batches. Accepting a request that can only be served in a
+small batch would cost several requests that cannot be served any more. And the more small batches
+fill the plan, the longer it stays full: a stable state that has to be kept out of. So a new batch
+is opened only with room for the size that the load needs.
 """
 
 from dataclasses import dataclass, field
@@ -14,21 +14,23 @@ from infadapter_scheduler.model import Costs
 
 WINDOW_S = 1.0
 WINDOW_ARRIVALS = 300.0
-"""Of all executors, in whose time of full batches they take: enough to know the load by."""
+"""Window, in full-batch times of all executors' arrivals: long enough to estimate the load."""
 
 FULL = 0.95
-"""Of the executors' time, what batches of a size may fill before larger ones are needed."""
+"""Utilisation up to which batches of a size suffice before larger ones are needed."""
 
 PRESSED = 0.9
-"""From this load on, a batch takes no more than the size it was opened for."""
+"""Load from which a batch takes no more than the size it was opened for."""
 
 HOPE = 1.5
-"""Arrivals until a batch starts, of those expected: the best of 0.4 … 2 over the loads tried."""
+"""
+Factor on the arrivals expected until a batch starts: the best of 0.4 … 2 over the loads tried.
+"""
 
 
 @dataclass(slots=True)
 class Pressure:
-    """Each arrival counts as its share of the time of a full batch."""
+    """The load. Each arrival counts with its share of a full batch's time."""
 
     offered: DecayingRate = field(default_factory=lambda: DecayingRate(0.0, WINDOW_S))
     refused: DecayingRate = field(default_factory=lambda: DecayingRate(0.0, WINDOW_S))
@@ -41,7 +43,7 @@ class Pressure:
         self.load = self.offered.add(number * each_s, now_s) / executors
 
     def accepted(self, now_s: float) -> float:
-        """The share of the offered work."""
+        """Return the accepted share of the offered work."""
         return 1.0 - self.refused.rate(now_s) / max(1e-9, self.offered.rate(now_s))
 
     @property
@@ -49,7 +51,7 @@ class Pressure:
         return self.load > PRESSED
 
     def target(self, costs: Costs, cap: int, expected: float) -> int:
-        """The smallest batch that keeps up with the load, of those that so many can fill."""
+        """Return the smallest batch size that sustains the load, among those that can be filled."""
         room_s = FULL * costs.seconds_each[cap] / max(1e-9, self.load)
         target = 1
         for size in costs.sizes:

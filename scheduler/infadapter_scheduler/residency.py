@@ -1,16 +1,18 @@
-"""Residency: which models an executor's memory holds, in pages, least recently used out first."""
+"""
+Residency: which models an executor's memory holds, in pages, evicted least recently used first.
+"""
 
 from dataclasses import dataclass, field
 
 PAGE_BYTES = 16 * 1024 * 1024
-"""Clockwork's page; a model takes whole pages, not necessarily in a row."""
+"""Clockwork's page size. A model uses whole pages, not necessarily contiguous ones."""
 
 
 @dataclass(slots=True)
 class PageCache:
     """
-    Pages of one executor; `pages` None is memory for all. What has accepted demand is pinned, and
-    so is what is being loaded: neither can be evicted.
+    The pages of one executor (`pages` None: room for all models). Models with accepted requests are
+    pinned, and so are those being loaded.
     """
 
     pages: int | None
@@ -25,20 +27,20 @@ class PageCache:
         return model in self.sizes
 
     def idle(self, model: str) -> bool:
-        """Nothing accepted needs it here, and it isn't being loaded."""
+        """Whether no accepted request needs the model here, and it isn't being loaded."""
         return model not in self.pinned and model not in self.loading
 
     def touch(self, model: str) -> None:
-        """It was used just now."""
+        """Mark the model as just used."""
         if self.pages is not None:
             self.sizes[model] = self.sizes.pop(model)
 
     def has_room(self, pages: int) -> bool:
-        """Nothing has to be evicted for so many."""
+        """Whether this many pages are free without an eviction."""
         return self.pages is None or self.used + pages <= self.pages
 
     def victims(self, pages: int) -> list[str] | None:
-        """What to evict for so many pages; None if that can't be had now."""
+        """Return the models to evict for this many pages; None if that is impossible now."""
         if self.reserved:
             return None
         if self.pages is None or self.has_room(pages):
@@ -54,19 +56,19 @@ class PageCache:
         return None
 
     def evict(self, pages: int) -> list[str] | None:
-        """As `victims`, which are gone then."""
+        """Evict the `victims` and return them."""
         victims = self.victims(pages)
         for victim in victims or ():
             self.drop(victim)
         return victims
 
     def keep(self, model: str, pages: int) -> None:
-        """It is in memory already."""
+        """Register a model that is in memory already."""
         self.reserve(model, pages, 0.0)
         self.loaded(model)
 
     def reserve(self, model: str, pages: int, expected_s: float) -> None:
-        """Pages are taken from when the load is sent."""
+        """Take the pages when the load is sent."""
         self.sizes[model] = pages
         self.used += pages
         self.loading[model] = expected_s

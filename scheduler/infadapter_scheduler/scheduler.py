@@ -1,4 +1,4 @@
-"""The scheduler of a pod, or of many workers: events in, actions out, told the time."""
+"""The scheduler of a pod, or of many workers: events in, actions out. It is told the time."""
 
 from collections.abc import Iterable
 from math import inf
@@ -36,9 +36,9 @@ from infadapter_scheduler.trial import tell
 
 class Scheduler:
     """
-    Clockwork's consolidated choice, with admission at arrival: what isn't refused in the call that
-    tells of it is accepted, and an accepted request is given up only if executions take longer
-    than the safety buffer was promised for.
+    Clockwork's consolidated choice, with admission at arrival. A request that is not refused in the
+    call that reports it is accepted; an accepted request is given up only if executions take longer
+    than the safety buffer's promise.
     """
 
     decides_at_arrival = True
@@ -69,7 +69,9 @@ class Scheduler:
         return self._sender.next_tick_s()
 
     def points(self, model: str) -> tuple[Point, ...]:
-        """As `Run.point` counts them now; none of a model that has none, or is unknown."""
+        """
+        Return the model's points in the order of `Run.point`; empty if it has none or is unknown.
+        """
         entry = self.state.models.get(model)
         return () if entry is None else entry.costs.model.points
 
@@ -186,7 +188,10 @@ class Scheduler:
 
 
 def _not_served(request: int, entry: Entry | None) -> Refuse:
-    """Unknown; or its successor waits until the last of the old one is served."""
+    """
+    Refuse a request for an unknown model, or one whose successor waits until the old model's last
+    request is served.
+    """
     if entry is None or entry.successor is None:
         return Refuse(request, Reason.UNKNOWN_MODEL, inf)
     return Refuse(request, Reason.NO_MEMORY, entry.costs.load.mean)

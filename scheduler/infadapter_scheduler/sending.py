@@ -1,4 +1,4 @@
-"""Sending: the next batches go to an executor until it is booked far enough ahead."""
+"""Sending: batches are sent to an executor until it is booked far enough ahead."""
 
 from heapq import heappop, heappush
 from math import inf
@@ -16,11 +16,16 @@ from infadapter_scheduler.state import State
 from infadapter_scheduler.taking_over import take_over
 
 MANY_BEHIND = 8
-"""Batches through which a stall would be passed on; fewer have soon run, and it is over."""
+"""
+Number of planned batches from which a stall would be passed on. Fewer have soon run, and it is
+over.
+"""
 
 
 class Sender:
-    """Ahead by twice the lag: the way there, and the way back of what tells that it is free."""
+    """
+    Sends ahead by twice the lag: the way there, and the way back of the report that it is free.
+    """
 
     def __init__(self, state: State, points: PointPolicy) -> None:
         self._state, self._points = state, points
@@ -86,7 +91,7 @@ class Sender:
         return actions
 
     def _put_back(self, batch: Batch, executor: Executor, now_s: float) -> None:
-        """The rest at its own deadline's place, if that isn't too late for it; else next."""
+        """Put the rest of a batch at its own deadline's position if that is in time, else next."""
         executor.settle_waits(now_s)  # without it, those that wait for weights wait for longer
         begin_s = executor.free_s(now_s) + executor.plan.place(batch.key_s).before_s
         first = executor.plan.first()

@@ -1,10 +1,11 @@
 """
-Trials of batch sizes: one that smaller batches together beat is believed to be of use now and then.
+Trials of batch sizes: a size that is slower than smaller batches together is used again now and
+then.
 
-What is believed to be slow is never chosen, so nothing corrects it: a warm-up that was disturbed at
-one size, or a minute that was, costs throughput for ever. While requests are refused, such a size
-is taken to be a little faster than smaller ones together, until its next execution says what it is.
-If it is of any use, nobody is late for that.
+A size believed to be slow is never chosen, so nothing corrects the estimate: a disturbed warm-up of
+one size, or a disturbed minute, would cost throughput for ever. While requests are refused, such a
+size is assumed to be slightly faster than smaller ones together, until its next execution gives its
+time. No request becomes late if it is of any use.
 """
 
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class SizeTrials:
-    """When a model's next size may be tried, and which one was last."""
+    """When a model's next size may be tried, and which was the last."""
 
     back_off: Trials = field(default_factory=partial(Trials, RARE_S))
     last: int = 0
@@ -29,8 +30,8 @@ class SizeTrials:
 
 def doubt(entry: "Entry", costs: Costs, now_s: float) -> None:
     """
-    Somebody is refused, and sizes are in doubt: the next is believed to be of use, if due. One that
-    has only been warmed up is due at once: a quota stops that for as long as several inferences.
+    Start a trial of the next doubted size, if due, because a request is refused. A size that has
+    only been warmed up is due at once: a quota stops its warm-up for as long as several inferences.
     """
     if not entry.holders:
         return
@@ -47,7 +48,7 @@ def doubt(entry: "Entry", costs: Costs, now_s: float) -> None:
 
 
 def settle(entry: "Entry", sent: Sent, seconds: float) -> None:
-    """It was measured. Where it is of use, the next one may be soon."""
+    """Record a trial's measurement. If the size is of use, the next one may be tried soon."""
     sent.learn(seconds)
     if seconds <= sent.expected_s:
         entry.size_trials.back_off = Trials(RARE_S)

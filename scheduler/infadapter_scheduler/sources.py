@@ -1,4 +1,6 @@
-"""Sources of arrivals in virtual time: open ones, and closed-loop clients that wait for answers."""
+"""
+Arrival sources in virtual time: open-loop streams, and closed-loop clients that wait for answers.
+"""
 
 from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
@@ -10,7 +12,7 @@ from infadapter_scheduler.world import Arrival, Served, Source
 
 
 class Stream:
-    """An open source: arrivals in the order of time, made as they are needed."""
+    """An open-loop source: arrivals in order of time, generated on demand."""
 
     def __init__(self, arrivals: Iterator[Arrival]) -> None:
         self._arrivals = arrivals
@@ -27,7 +29,7 @@ class Stream:
 
 
 class Client(NamedTuple):
-    """One that waits for each answer before it asks again."""
+    """A client that waits for each answer before its next request."""
 
     model: str
     slo_s: float
@@ -35,8 +37,8 @@ class Client(NamedTuple):
 
 class ClosedLoop:
     """
-    Clients that always have one request under way. After a refusal they wait for as long as it
-    says, and not less than a round trip: a client that comes back in no time never lets time go by.
+    Clients with always one request in flight. After a refusal they wait as long as it says, and at
+    least a round trip; otherwise virtual time would never advance.
     """
 
     def __init__(self, clients: Sequence[Client], *, until_s: float, pause_s: float) -> None:
@@ -55,7 +57,7 @@ class ClosedLoop:
         return Arrival(at_s, client.model, client.slo_s)
 
     def settled(self, arrival: Arrival, fate: Served, known_s: float) -> None:
-        """The next request of whoever has this answer; others' don't matter."""
+        """Send the next request of the client whose answer this is; other answers are ignored."""
         if arrival.model in self._models:
             refused_s = fate.retry_after_s if fate.outcome == "refused" else 0.0
             self._again(
@@ -68,7 +70,7 @@ class ClosedLoop:
 
 
 class Both:
-    """Two sources as one."""
+    """Two sources combined."""
 
     def __init__(self, one: Source, other: Source) -> None:
         self._one, self._other = one, other

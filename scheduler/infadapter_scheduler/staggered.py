@@ -1,13 +1,12 @@
-"""Executors that began at different times: for how long whoever comes waits for one of them."""
+"""Executors that started at different times: how long a request waits for the next free one."""
 
 SHARED = 0.5
-"""Half-way through an execution of one executor, another one is free: of two that alternate."""
+"""With two alternating executors, one is free half-way through an execution of the other."""
 
 
 def waited_share(executors: int) -> float:
     """
-    Of an execution that has just begun, so much of it whoever comes waits for: all of it where
-    there is one executor. What more than two would spare him is left to chance: they are never
-    evenly apart.
+    Return the share of a just begun execution for which a request waits: all of it with one
+    executor. More than two are never evenly staggered, so no further gain is assumed.
     """
     return 1.0 if executors < 2 else SHARED

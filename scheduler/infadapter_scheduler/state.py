@@ -1,4 +1,4 @@
-"""What admission and dispatch share: models, executors, and who is accepted."""
+"""State shared by admission and dispatch: models, executors and accepted requests."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -47,13 +47,13 @@ class State:
         (self.kept.add if kept else self.kept.discard)(model)
 
     def unwanted(self, model: str) -> None:
-        """Nobody waits for it to be loaded any more."""
+        """The model need not be loaded any more."""
         self.wanted.pop(model, None)
         for executor in self.executors.values():
             executor.kept_free_s = 0.0
 
     def give_up(self, requests: Iterable[Request], reason: Reason) -> list[Action]:
-        """Those for whose answer somebody waits."""
+        """Refuse those of the requests for which a client still waits."""
         return [
             Refuse(request.number, reason, 0.0)
             for request in requests
@@ -61,7 +61,7 @@ class State:
         ]
 
     def emptied(self, batch: Batch, executor: Executor) -> None:
-        """Nothing of a batch is planned any more."""
+        """Nothing of the batch is planned any more."""
         executor.cache.unpin(batch.model)
         self.models[batch.model].left(batch)
 

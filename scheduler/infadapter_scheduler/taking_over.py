@@ -1,10 +1,10 @@
 """
-Taking over: an executor that has nothing planned runs what is planned elsewhere, and sooner.
+Taking over: an executor with nothing planned runs a batch that is planned elsewhere, earlier.
 
-A request is planned on an executor when it comes, at the fastest point; what runs before it takes
-longer where that is a better one. So executors with points are free in another order than was
-planned, and one would stand idle, or run a single request, while the batches of others wait.
-Whoever is taken over is served earlier, and so is all that is planned behind him.
+A request is planned on an executor at its arrival, at the fastest point; executions before it take
+longer if they use a better one. So executors with points become free in another order than planned,
+and one would idle, or run a single request, while others' batches wait. A batch that is taken over
+is served earlier, and so is everything planned behind it.
 """
 
 from itertools import islice
@@ -14,11 +14,16 @@ from infadapter_scheduler.executor import Executor
 from infadapter_scheduler.state import State
 
 LOOKED_AT = 8
-"""Batches of the model that still grow, and full ones: they were opened in about their order."""
+"""
+Number of the model's growing and full batches considered; they were opened in about their order.
+"""
 
 
 def take_over(state: State, executor: Executor, now_s: float) -> Batch | None:
-    """The earliest of the model that it ran last, if that would begin later where it is planned."""
+    """
+    Return the earliest batch of the model that the executor ran last, if that would begin later
+    where it is planned.
+    """
     entry = state.models.get(executor.ran)
     if entry is None or entry.ladder is None or executor.kept_free_s or executor.owed is not None:
         return None
@@ -37,7 +42,7 @@ def take_over(state: State, executor: Executor, now_s: float) -> Batch | None:
 
 
 def _may_move(batch: Batch) -> bool:
-    """It waits for nothing but its turn."""
+    """Whether the batch waits for nothing but its turn."""
     return not (batch.released_s or batch.deferred or batch.trial or batch.closed)
 
 

@@ -2,9 +2,9 @@
 The plan of one executor: batches in the order of their deadlines (earliest deadline first).
 
 Batch i completes at (executor free) + Σ work up to i; the plan is feasible if each does so by its
-limit. What an insertion or a growth asks is the headroom behind it: the least of limit − Σ work.
-Batches are kept in blocks with their sums, so that a question costs O(√n) and not O(n): thousands
-of models have thousands of open batches.
+limit. An insertion or growth needs the headroom behind it: the least of limit − Σ work. Batches are
+kept in blocks with their sums, so that a query costs O(√n) and not O(n): thousands of models have
+thousands of open batches.
 """
 
 from bisect import bisect_left, bisect_right
@@ -19,7 +19,7 @@ BLOCK = 24
 
 
 class Place(NamedTuple):
-    """Work before a key, the least headroom behind it, and how many batches come before."""
+    """Work before a key, the least headroom behind it, and the number of batches before it."""
 
     before_s: float
     headroom_s: float
@@ -45,7 +45,7 @@ class Timeline:
         return self._blocks[0].batches[0] if self._blocks else None
 
     def headroom_s(self) -> float:
-        """The least of all: the plan may begin no later."""
+        """The least headroom of all: how much later the plan may begin."""
         before, least = 0.0, inf
         for block in self._blocks:
             if block.stale:
@@ -55,24 +55,29 @@ class Timeline:
         return least
 
     def place(self, key_s: float) -> Place:
-        """Where a new batch of this key would come; it is asked for twice before one is opened."""
+        """
+        Return where a new batch of this key would be inserted; queried twice before one is opened.
+        """
         if self._placed is None or self._placed[0] != key_s:
             self._placed = key_s, self._place_for(key_s)
         return self._placed[1]
 
     def place_of(self, batch: Batch) -> Place:
-        """Where a batch is: the work before it, and the least headroom behind it."""
+        """Return where a batch is: the work before it, and the least headroom behind it."""
         index, at = self._find(batch)
         return self._place(index, at, at + 1)
 
     def before_s(self, batch: Batch) -> float:
-        """The work before a batch alone, of which who takes no more than his room needs to know."""
+        """
+        Return only the work before a batch, which suffices for requests that take no more than the
+        batch's reserved room.
+        """
         index, at = self._find(batch)
         before = sum([block.total for block in self._blocks[:index]])
         return before + sum(self._blocks[index].works[:at])
 
     def between_s(self, key_s: float, batch: Batch) -> float:
-        """The least headroom of those that come behind a key and before a batch."""
+        """Return the least headroom of the batches behind a key and before a batch."""
         index = self._block_of(key_s)
         at = bisect_right(self._blocks[index].keys, key_s)
         last, until = self._find(batch)
@@ -123,7 +128,7 @@ class Timeline:
             self.total_s = 0.0
 
     def changed(self, batch: Batch) -> None:
-        """Its work or its limit is another one; its key stays."""
+        """Update the batch's work or limit; its key stays."""
         index, at = self._find(batch)
         block = self._blocks[index]
         if batch.work_s == block.works[at] and batch.limit_s == block.limits[at]:
@@ -167,7 +172,10 @@ class Timeline:
         return low
 
     def _find(self, batch: Batch) -> tuple[int, int]:
-        """Often the one that was asked for last: it was looked at, and then changed."""
+        """
+        Return the position, often that of the last query, since a batch is looked up and then
+        changed.
+        """
         index, at = self._found
         if index < len(self._blocks):
             batches = self._blocks[index].batches

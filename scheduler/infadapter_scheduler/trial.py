@@ -1,10 +1,10 @@
 """
-Trials: a request that nothing but an estimate stands against is accepted now and then.
+Trials: a request that only an estimate prevents is accepted now and then.
 
-What is refused teaches nothing: after a minute in which the machine stood still an estimate can be
-longer than every deadline, and nothing would run that could correct it. So where an executor is
-idle such a request is served all the same, one at a time, and less and less often. It may be late,
-which is the price; if it shows the estimate to be wrong, it is what is known from then on.
+Refused requests teach nothing. After a minute in which the machine stood still an estimate can
+exceed every deadline, and nothing would run that could correct it. So on an idle executor such a
+request is served all the same, one at a time and at growing intervals. It may be late, which is the
+price; if it disproves the estimate, its time replaces it.
 """
 
 from dataclasses import dataclass
@@ -19,28 +19,34 @@ if TYPE_CHECKING:
     from infadapter_scheduler.catalogue import Entry
 
 FIRST_S, LONGEST_S = 1.0, 30.0
-"""Between two trials of a model: doubled with each, up to the longest."""
+"""First and longest time between two trials of a model, s; doubled with each trial."""
 
 RARE_S = 600.0
-"""The longest for its loads and batch sizes, since these can cost more than one late answer."""
+"""
+Longest time between trials of its loads and batch sizes, s, since these can cost more than one late
+answer.
+"""
 
 CALM = 2.0
-"""× the longest without a trial, and it begins anew."""
+"""Multiple of the longest time without a trial after which the back-off starts over."""
 
 REFUTED = 0.5
-"""Of the estimate: who took less refutes it, in time or not."""
+"""Share of the estimate below which an execution disproves it, in time or not."""
 
 
 @dataclass(slots=True)
 class Trials:
-    """A back-off: when a model may be tried again, at the longest after so many seconds."""
+    """A back-off: when a model may be tried again, at the longest after this many seconds."""
 
     longest_s: float = LONGEST_S
     _next_s: float = inf
     _wait_s: float = FIRST_S
 
     def due(self, now_s: float) -> bool:
-        """Not for the first one who can't be served: a deadline may be what is wrong."""
+        """
+        Whether a trial is due; not for the first request that can't be served, since its deadline
+        may be what is wrong.
+        """
         if self._next_s == inf:
             self._next_s = now_s + FIRST_S
         return now_s >= self._next_s
@@ -52,7 +58,10 @@ class Trials:
 
 
 def tried(entry: "Entry", offer: Offer) -> Request | None:
-    """On an idle executor that has the weights; all images of a request, where one has to be."""
+    """
+    Accept the request on an idle executor that has the weights; all images of a request that has to
+    be tried.
+    """
     if not entry.holders:
         return None
     executor = min(entry.holders, key=lambda e: e.horizon_s(offer.now_s))
@@ -73,7 +82,10 @@ def tried(entry: "Entry", offer: Offer) -> Request | None:
 
 
 def _begun(entry: "Entry", executor: Executor, offer: Offer) -> Batch | None:
-    """What is planned on a free executor is of the same request, and has not been sent yet."""
+    """
+    Return the batch planned on a free executor if it belongs to the same request and has not been
+    sent.
+    """
     free_s, due_s = executor.free_s(offer.now_s), offer.deadline_s - offer.lag_s
     waits = free_s > offer.now_s + offer.lag_s + EPSILON_S or free_s >= due_s
     fits = free_s + offer.costs.split_s[1] <= due_s  # what stands against it is something else
@@ -94,8 +106,8 @@ def _begun(entry: "Entry", executor: Executor, offer: Offer) -> Batch | None:
 
 def tell(sent: Sent, seconds: float, end_s: float, lag_s: float) -> None:
     """
-    Of a trial, so long it took. Who was in time, or took far less than expected, shows what was
-    known to be wrong. That may have been luck, so each execution that follows counts as much.
+    Record a trial's duration. A request in time, or far faster than expected, disproves the
+    estimate. It may have been luck, so each following execution counts as much.
     """
     in_time = end_s + lag_s <= sent.members[0].deadline_s
     if in_time or seconds < REFUTED * sent.expected_s:

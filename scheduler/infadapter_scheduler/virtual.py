@@ -1,4 +1,4 @@
-"""Virtual time: a policy answers arrivals, a list of them or a source, on emulated executors."""
+"""Run a policy in virtual time on emulated executors, with a list or source of arrivals."""
 
 from collections.abc import Callable, Sequence
 from math import inf
@@ -16,7 +16,7 @@ def replay(
     world: World,
     progress: Progress = lambda done, total: None,
 ) -> list[Served]:
-    """Each arrival's fate, in the order of the arrivals, which must be that of time."""
+    """Return the fate of each arrival. Arrivals must be in order of time."""
     emulation = Emulation(policy, world)
     fates: list[Served] = []
     for number, arrival in enumerate(arrivals):
@@ -37,7 +37,7 @@ def emulate(
     settled: Settled,
     watch: Callable[[Emulation, float], None] = lambda emulation, now_s: None,
 ) -> None:
-    """As many arrivals as the source has, which may depend on the answers; none is remembered."""
+    """Process all arrivals of a source, which may depend on the answers; none is remembered."""
     emulation = Emulation(policy, world, settled)
     while True:
         next_s = source.next_s()

@@ -1,4 +1,4 @@
-"""A world in virtual time: arrivals, executors and their deviations, and what became of whom."""
+"""A world in virtual time: arrivals, executors with their deviations, and the fates of arrivals."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from infadapter_scheduler.model import Model
 
 
 class BrokenRule(Exception):
-    """A policy asked for what no executor can do."""
+    """A policy ordered something that no executor can do."""
 
 
 class Arrival(NamedTuple):
@@ -21,7 +21,7 @@ class Arrival(NamedTuple):
 
 @dataclass(slots=True)
 class Served:
-    """What became of one arrival. `outcome` is None until that is known."""
+    """The fate of one arrival. `outcome` is None until it is known."""
 
     outcome: str | None = None
     decided_s: float = 0.0
@@ -35,21 +35,21 @@ class Served:
 
 
 Settled = Callable[[Arrival, Served, float], None]
-"""Told of each fate when its client knows of it, and when that is."""
+"""Called with each fate when its client learns of it, and with that time."""
 
 
 class Source(Protocol):
-    """Where arrivals come from; of closed-loop clients, the next one is known with an answer."""
+    """Where arrivals come from; a closed-loop client's next one is known with an answer."""
 
     def next_s(self) -> float:
-        """When the next one comes; infinite while none is known."""
+        """Return the time of the next arrival; infinite while none is known."""
         ...
 
     def take(self) -> Arrival: ...
 
 
 class Front(NamedTuple):
-    """CPU of the process that answers, for each request: its HTTP side, on the executor's core."""
+    """CPU time per request of the serving process, its HTTP side, on the executor's core."""
 
     answer_s: float = 0.0
     refusal_s: float = 0.0
@@ -60,7 +60,7 @@ NO_FRONT = Front()
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Executors and how they deviate from the table."""
+    """The executors, and how they deviate from the table."""
 
     models: Mapping[str, Model]
     executors: int = 1
@@ -75,7 +75,7 @@ class World:
 
 @dataclass(slots=True)
 class Machine:
-    """One executor: when it is free, and when each resident model's weights are there."""
+    """One executor: when it is free, and when each resident model's weights are loaded."""
 
     name: str
     free_s: float = 0.0

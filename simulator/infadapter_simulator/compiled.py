@@ -1,4 +1,6 @@
-"""Inner loops as machine code, kept beside the sources or in the home where one can be written."""
+"""
+Compile inner loops to machine code, cached beside the sources or in the home directory if writable.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
@@ -11,9 +13,11 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 def compiled(function: Function) -> Function:
     """
-    In a read-only container numba has nowhere to keep it: then each process compiles anew. What is
-    kept is used as long as the function's own file is as it was, by numba; and by us, as long as
-    the numbers and functions that it has from other files are, since these are part of the code.
+    Return the compiled function.
+
+    In a read-only container numba has no place for its cache, and each process compiles again.
+    numba invalidates a cached function when its own file changes; we also do so when constants and
+    functions that it uses from other files change, since these are compiled in.
     """
     try:
         found: Any = numba.njit(cache=True)(function)
@@ -25,13 +29,18 @@ def compiled(function: Function) -> Function:
 
 
 def _index(value: Any) -> Any:
-    """Of what is kept of a function; None if nothing is, or it isn't compiled (for a debugger)."""
+    """
+    Return the cache entry of a function; None if there is none, or it isn't compiled (debugger).
+    """
     is_compiled = isinstance(value, Dispatcher)
     return getattr(getattr(value, "_cache", None), "_cache_file", None) if is_compiled else None
 
 
 def _parts(names: Mapping[str, Any]) -> tuple[tuple[str, object], ...]:
-    """All of its module's so far, so that what it calls further down there has them as well."""
+    """
+    Return the globals of its module defined so far, so that functions called later have them as
+    well.
+    """
     found: dict[str, object] = {}
     for name, value in names.items():
         if isinstance(value, bool | int | float):

@@ -8,12 +8,12 @@ from infadapter_workload.holding import Holding, Level
 
 
 def holding(held: Sequence[Held], budget_millicores: int, begin_s: float, end_s: float) -> Holding:
-    """`held` is sorted by time."""
+    """Return the summary; `held` is sorted by time."""
     return workload.holding(_levels(held), budget_millicores, begin_s, end_s)
 
 
 def _levels(held: Sequence[Held]) -> list[Level]:
-    """What all pods hold after each change of one."""
+    """Return what all pods hold after each change."""
     found = []
     last: dict[int, Held] = {}
     millicores, cost = 0, 0.0

@@ -1,4 +1,4 @@
-"""What a run is measured by (docs/design.md, the definitions of section 11)."""
+"""The measures of a simulated run (docs/design.md, section 11)."""
 
 from dataclasses import dataclass
 
@@ -13,12 +13,15 @@ from infadapter_workload.holding import Holding
 from infadapter_workload.measures import objective, shares
 
 SAMPLE_S = 5.0
-"""How often the paper samples planned accuracy."""
+"""Sampling interval of planned accuracy in the paper."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measures:
-    """Shares are of the requests that arrived; regrets are None until a bracket is known."""
+    """
+    The measures. Shares are of the requests that arrived; regrets are None until a bracket is
+    known.
+    """
 
     effective_accuracy: float
     violations: float
@@ -39,7 +42,7 @@ class Measures:
 
 
 def measured(world: World) -> Measures:
-    """Of a run that has ended."""
+    """Return the measures of a finished run."""
     scenario, traffic = world.scenario, world.traffic
     outcome = traffic.outcomes()
     on_time = outcome == ON_TIME
@@ -80,7 +83,10 @@ def measured(world: World) -> Measures:
 
 
 def held_mean(world: World, what: str) -> float:
-    """Of `price` or `millicores`, over the run: the larger of desired and allocated."""
+    """
+    Return the mean of `price` or `millicores` held over the run: the larger of desired and
+    allocated.
+    """
     held = _held(world)
     total = held.cost_seconds if what == "price" else 1000 * held.core_seconds
     return total / max(world.seconds, 1)
@@ -91,7 +97,7 @@ def _held(world: World) -> Holding:
 
 
 def cores_over_time(world: World, step_s: float = SAMPLE_S) -> tuple[Floats, dict[str, Floats]]:
-    """Times, and cores held by variant then."""
+    """Return times, and the cores held by variant."""
     times = np.arange(0.0, world.seconds, step_s)
     found = {variant.name: np.zeros(len(times)) for variant in world.scenario.variants}
     by_slot: dict[int, int] = {}
@@ -104,9 +110,10 @@ def cores_over_time(world: World, step_s: float = SAMPLE_S) -> tuple[Floats, dic
 
 def accuracy_over_time(world: World, step_s: float = SAMPLE_S) -> tuple[Floats, Floats]:
     """
-    Times, and the share-weighted accuracy that was planned then; NaN where nobody served. Where
-    pods have operating points, it is that of the answers to what arrived in the step that begins
-    then: shares of requests say nothing of what they are answered with.
+    Return times, and the planned accuracy weighted by traffic shares; NaN where nothing served.
+
+    With operating points it is the accuracy of the answers to requests that arrived in the
+    following step, since traffic shares do not determine it.
     """
     times = np.arange(0.0, world.seconds, step_s)
     if any(speed.points for speed in world.scenario.speeds.values()):
@@ -143,13 +150,16 @@ def _answered_accuracy(world: World, times: Floats, step_s: float) -> Floats:
 
 
 def accuracy_of_slots(world: World) -> Floats:
-    """Of the variants of all pods there were, by their number."""
+    """Return the accuracies of all pods' variants, by pod number."""
     names = world.variant_of_slots()
     return np.array([world.scenario.variant(name).accuracy for name in names])
 
 
 def accuracy_loss_points(world: World) -> float:
-    """The paper's: planned accuracy below the most accurate variant's, the mean over time."""
+    """
+    Return the paper's accuracy loss: planned accuracy below the most accurate variant's, averaged
+    over time.
+    """
     _, planned = accuracy_over_time(world)
     if not np.isfinite(planned).any():
         return float("nan")

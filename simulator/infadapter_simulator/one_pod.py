@@ -1,8 +1,9 @@
 """
-The same networks in one pod: a scenario whose only variant has those of another as its points.
+The same networks in one pod: a scenario whose only variant has the variants of another as operating
+points.
 
-Nothing is measured anew. A pod of a size serves with each network what a pod of that size served
-with it alone; networks that are resident switch at no cost; loading takes as long as all of them.
+Nothing is measured again. A pod serves each network as fast as a pod of that size served it alone;
+resident networks switch at no cost; loading takes as long as all of them together.
 """
 
 from collections.abc import Sequence
@@ -15,11 +16,11 @@ from infadapter_simulator.speeds import servers_of
 from infadapter_solver import Allocation, PodSize, Variant
 
 GROUPED = "grouped"
-"""The name of the variant."""
+"""Name of the variant."""
 
 
 def in_one_pod(scenario: Scenario) -> Scenario:
-    """In the sizes that all variants have. Raises NotGroupable."""
+    """Return the scenario, with the sizes that all variants have. Raises NotGroupable."""
     one = grouped(GROUPED, [scenario.profiles[variant.name] for variant in scenario.variants])
     sizes = _common_sizes(scenario.variants)
     if not sizes:
@@ -40,7 +41,7 @@ def in_one_pod(scenario: Scenario) -> Scenario:
 
 
 def beside(scenario: Scenario, other: Scenario) -> Scenario:
-    """The variants of both are offered."""
+    """Return a scenario with the variants of both."""
     return replace(
         scenario,
         variants=(*scenario.variants, *other.variants),

@@ -1,4 +1,4 @@
-"""The part of a trace that is played, and what every policy has seen before it."""
+"""The part of a trace that is played, and the history that every policy has seen before it."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from infadapter_workload.trace import Trace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """Seconds `from_s` up to, without, `to_s`. Raises TraceError where the trace has none such."""
+    """Seconds `from_s` up to, not including, `to_s`. Raises TraceError if the trace lacks them."""
 
     trace: Trace
     from_s: int
@@ -29,13 +29,13 @@ class Part:
         return sliced(self.trace, self.from_s, self.to_s)
 
     def peak_rps(self, percentile: float = 99.0) -> float:
-        """What all but the busiest seconds stay within."""
+        """Return the rate that all but the busiest seconds stay below."""
         return float(np.percentile(self.played().rates, percentile))
 
     def workload(self, seed: int) -> Workload:
         """
-        Its arrivals, with the seconds before it as history; where there are none, ten minutes at
-        the mean of its first minute. Raises TraceError for more requests than fit into memory.
+        Return its arrivals, with the seconds before it as history; without any, ten minutes at the
+        mean of its first minute. Raises TraceError for more requests than fit into memory.
         """
         arrivals_s = arrival_times(self.played(), seed)
         first_minute_s = min(60, self.seconds)

@@ -1,4 +1,4 @@
-"""The Cluster, Router and LoadSource of the operator's `ports`, on a simulated world."""
+"""The Cluster, Router and LoadSource ports on a simulated world."""
 
 import math
 from collections.abc import Mapping
@@ -31,11 +31,11 @@ from infadapter_simulator.world.world import World
 from infadapter_solver import CPU, PodSize
 
 COUNTED_S = 10.0
-"""Over so long answers are counted together."""
+"""Interval over which answers are counted, s."""
 
 
 class SimulatedLoad:
-    """What was scraped so far; each second that is asked for is made a sample once."""
+    """The scraped load; each second becomes a sample once."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -60,7 +60,9 @@ class SimulatedLoad:
         return History(tuple(self._known))
 
     async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
-        """Since it was last asked for; of a pod that began anew meanwhile nothing is known."""
+        """
+        Return what pods delivered since the last call; a pod that restarted in between is unknown.
+        """
         (then_s, before), counts = self._counted, counts_by_pod(self._world)
         late, over_s = late_by_pod(self._world, then_s), now_s - then_s
         accuracy = accuracy_by_pod(self._world, then_s)
@@ -77,7 +79,7 @@ class SimulatedLoad:
         }
 
     async def answers(self, window_s: float, now_s: float) -> tuple[Answers, ...] | None:
-        """Of requests that have been answered, or are late already."""
+        """Return the outcomes of requests that are answered or late already."""
         scenario = self._world.scenario
         if scenario.faults.is_blind(self._world.now_s):
             return None
@@ -91,7 +93,7 @@ class SimulatedLoad:
         return tuple(self._answers)
 
     def _unknown_s(self) -> float:
-        """How many seconds were scraped since the last that is known."""
+        """Return how many seconds were scraped since the last known one."""
         end_s, _ = scraped_rates(self._world, 0)
         return end_s - self._known[-1].at_s if self._known else self._known_s
 
@@ -101,7 +103,7 @@ class SimulatedRouter:
         self._world = world
 
     async def view(self) -> RouterView:
-        """It obeys what it was sent, late and in order."""
+        """Return the weights in force; the router applies weights with a delay and in order."""
         router = self._world.router
         return RouterView(
             obeys=router.weights,
@@ -115,7 +117,7 @@ class SimulatedRouter:
 
 
 class SimulatedCluster:
-    """For a whole run: it has the Deployments."""
+    """The Deployments of a whole run."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -145,7 +147,9 @@ class SimulatedCluster:
         )
 
     def pods(self) -> tuple[Pod, ...]:
-        """The same one again of a pod of which nothing has changed, as nearly always."""
+        """
+        Return the pods; unchanged ones are the same objects as before, which is almost always so.
+        """
         before, self._seen = self._seen, {}
         for pod in self._world.pods:
             state, known = _STATE(pod), before.get(pod.name)
@@ -154,7 +158,7 @@ class SimulatedCluster:
         return tuple(pod for _, pod in self._seen.values())
 
     async def take(self, step: ScaleUp | ResizePod | ReplacePods | RemovePods) -> None:
-        """Raises StepRefused."""
+        """Take the step. Raises StepRefused."""
         match step:
             case ScaleUp():
                 self._deployments.scale(step.target, step.size, step.pods)
@@ -179,7 +183,7 @@ class SimulatedCluster:
 
 
 _STATE = attrgetter(*(field.name for field in fields(SimulatedPod)))
-"""All that `_seen` may tell a pod by."""
+"""Everything about a pod that may affect `_seen`."""
 
 
 def _seen(pod: SimulatedPod) -> Pod:
@@ -202,5 +206,5 @@ def _seen(pod: SimulatedPod) -> Pod:
 
 
 def _told(trouble: Trouble | None) -> Trouble | None:
-    """That a pod runs and is not Ready no platform calls a trouble."""
+    """Hide that a pod runs without being Ready, which no platform reports as trouble."""
     return None if trouble is None or trouble.cause is Cause.NOT_READY else trouble

@@ -1,8 +1,9 @@
 """
-What is simulated: the variants with what their pods really do, the SLO, the money, the delays.
+The scenario of a simulation: the variants with the real speed of their pods, the SLO, prices,
+delays.
 
-A pod is as fast as was measured (`speeds.py`); what its profile calls its capacity is less, as that
-keeps a percentile within the SLO.
+A pod is as fast as measured (`speeds.py`). The capacity in its profile is lower, since it keeps a
+percentile within the SLO.
 """
 
 from collections.abc import Iterable, Mapping
@@ -36,7 +37,7 @@ __all__ = [
 
 
 class Server(StrEnum):
-    """What the pods do with a request that they can't answer in time."""
+    """What pods do with requests that they can't answer in time."""
 
     SAME = "same"  # refuse it at once
     PUBLISHED = "published"  # what each policy's own server does
@@ -75,8 +76,8 @@ class Scenario:
 
     def allocation(self, name: str, cpu_millicores: int) -> Allocation:
         """
-        The CPU allocation of exactly this size, or the smallest measured one above it, or the
-        largest: what a policy that knows no profile gets when it asks for cores.
+        Return the CPU allocation of exactly this size, or the next larger measured one, or the
+        largest: what a policy without profiles gets when it requests cores.
         """
         sizes = sorted(
             (a for a in self.variant(name).allocations if a.kind == CPU),
@@ -85,7 +86,7 @@ class Scenario:
         return next((a for a in sizes if a.cpu_millicores >= cpu_millicores), sizes[-1])
 
     def capacity_rps(self, name: str, size: PodSize) -> float:
-        """What was measured of a pod of this size; 0 where nothing was."""
+        """Return the measured rate of a pod of this size; 0 if there is none."""
         sizes = (a.capacity_rps for a in self.variant(name).allocations if a.size == size)
         return next(sizes, 0.0)
 
@@ -93,7 +94,7 @@ class Scenario:
         return self.speeds[name, size]
 
     def start_s(self, name: str) -> float:
-        """From a pod's creation until it is Ready."""
+        """Return the time from a pod's creation until it is Ready, s."""
         told_s = self.start_overhead_s + self.variant(name).load_time_s
         return told_s * self.faults.start_factor
 
@@ -111,7 +112,7 @@ class Scenario:
 
     @property
     def surge(self) -> Resources:
-        """What ours may hold beyond the budget, as much again unless something else is said."""
+        """The surge of our policy, equal to the budget unless specified."""
         return self.budget if self.max_surge is None else self.max_surge
 
     @property
@@ -122,5 +123,5 @@ class Scenario:
 def variants_of(
     profiles: Iterable[Profile], slo_s: float, percentile: float
 ) -> tuple[Variant, ...]:
-    """Raises NotMeasured."""
+    """Return the variants. Raises NotMeasured."""
     return tuple(to_variant(profile, slo_s, percentile) for profile in profiles)

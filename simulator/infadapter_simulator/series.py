@@ -1,4 +1,4 @@
-"""What happened over time in one run, small enough to be drawn."""
+"""Time series of a run, small enough to draw."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,16 @@ from infadapter_simulator.world.queues import ON_TIME, Floats
 from infadapter_simulator.world.world import World
 
 BIN_S = 30.0
-"""In which violations are counted."""
+"""Bin length for violations, s."""
 
 _MOST_SAMPLES, _MOST_BINS = 2_000, 500  # of a long trace; more can't be told apart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """Of one policy; `bin_s` long bins begin at `bin_at_s`, all else is sampled at `at_s`."""
+    """
+    Series of one policy; bins of `bin_s` begin at `bin_at_s`, everything else is sampled at `at_s`.
+    """
 
     at_s: Floats
     cores: dict[str, Floats]  # held, by variant
@@ -28,7 +30,7 @@ class Series:
 
 
 def series_of(world: World) -> Series:
-    """Of a run that has ended."""
+    """Return the series of a finished run."""
     step_s = _step(SAMPLE_S, world.seconds, _MOST_SAMPLES)
     at_s, cores = cores_over_time(world, step_s)
     _, accuracy = accuracy_over_time(world, step_s)
@@ -50,5 +52,5 @@ def series_of(world: World) -> Series:
 
 
 def _step(shortest_s: float, seconds: int, most: int) -> float:
-    """A multiple of the shortest, so that there are at most so many."""
+    """Return a multiple of the shortest step such that there are at most `most`."""
     return float(shortest_s * max(1, np.ceil(seconds / shortest_s / most)))

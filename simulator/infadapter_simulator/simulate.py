@@ -1,4 +1,4 @@
-"""One policy on one trace, from its first second to its last."""
+"""Run one policy on one trace from beginning to end."""
 
 from dataclasses import dataclass
 
@@ -12,12 +12,12 @@ from infadapter_simulator.world.queues import Floats
 from infadapter_simulator.world.world import World
 
 HISTORY_S = 600
-"""How much history every policy sees where the trace has none before its beginning."""
+"""Seconds of history that every policy gets if the trace has none before its beginning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """What arrives, and what was seen before."""
+    """The arrivals, and the history before them."""
 
     name: str
     arrivals_s: Floats
@@ -36,7 +36,7 @@ def flat_history(mean_rps: float) -> Floats:
 
 
 def simulate(policy: Policy, scenario: Scenario, workload: Workload, seed: int) -> World:
-    """The world at the end of the run: what happened in it can be measured."""
+    """Return the world at the end of the run, from which measures are taken."""
     world = world_of_requests(
         scenario, workload.arrivals_s, workload.history_rps, workload.seconds, seed
     )

@@ -1,5 +1,5 @@
 """
-When the requests of a trace arrive: drawn once from a seed, the same for every policy compared.
+Arrival times of a trace's requests: drawn once from a seed, the same for every policy compared.
 
 Open loop: a request arrives when it is due, however slow the answers are.
 """
@@ -14,13 +14,12 @@ _AT_ONCE_S = 1_800  # sorted together: short, so that what is sorted stays in th
 
 def arrival_times(trace: Trace, seed: int) -> Array:
     """
-    The moments of all requests in seconds from the start, sorted.
+    Return the times of all requests in seconds from the start, sorted.
 
     The trace's own time stamps, if it has them. Counted requests arrive in exactly that number,
-    which a Poisson process given its count spreads uniformly within the second. Rates are those of
-    a Poisson process. A shorter trace gives a prefix of what a longer one gives.
-
-    Raises TraceError for more requests than fit into memory.
+    uniformly within the second (a Poisson process given its count). Rates are those of a Poisson
+    process. A shorter trace gives a prefix of a longer one. Raises TraceError for more requests
+    than fit into memory.
     """
     if trace.arrivals_s is not None:
         return trace.arrivals_s.copy()
@@ -32,17 +31,15 @@ def arrival_times(trace: Trace, seed: int) -> Array:
 
 def played(trace: Trace, seed: int, *, scale: float = 1.0, step_s: float = 1.0) -> Array:
     """
-    Its arrivals with so many times the load, in time-lapse: each second of it lasts `step_s`.
-
-    What is compressed keeps its rates, each for a shorter time, so that fewer requests arrive.
-
-    Raises TraceError for a load that no trace can have.
+    Return its arrivals at `scale` times the load, with each second of the trace lasting `step_s`. A
+    compressed trace keeps its rates, each for a shorter time, so fewer requests arrive. Raises
+    TraceError for an impossible load.
     """
     return arrival_times(scaled(trace, scale * step_s, seed), seed) * step_s
 
 
 def constant_rate(rate_rps: float, duration_s: float, *, seed: int) -> Array:
-    """A Poisson process of one rate over [0, duration_s). Raises TraceError as a trace does."""
+    """Return a Poisson process of one rate over [0, duration_s). Raises TraceError like a trace."""
     rates = np.full(int(duration_s) + 1, rate_rps)
     times = arrival_times(Trace(name=f"of {rate_rps:g} requests per second", rates=rates), seed)
     return times[: np.searchsorted(times, duration_s)]
@@ -50,9 +47,8 @@ def constant_rate(rate_rps: float, duration_s: float, *, seed: int) -> Array:
 
 def given_count(requests: int, duration_s: float, *, seed: int) -> Array:
     """
-    A Poisson process over [0, duration_s) of which it is known how many arrive.
-
-    For short measurements: the rate is the one that was asked for, not one near it.
+    Return a Poisson process over [0, duration_s) with a given number of arrivals, so that short
+    measurements have exactly the requested rate.
     """
     times: Array = np.random.default_rng(seed).random(requests) * duration_s
     times.sort()
@@ -60,7 +56,7 @@ def given_count(requests: int, duration_s: float, *, seed: int) -> Array:
 
 
 def poisson_counts(trace: Trace, rng: np.random.Generator) -> Array:
-    """How many requests arrive in each second: what was counted, else drawn."""
+    """Return the number of requests in each second: counted, else drawn."""
     return trace.rates if trace.counted else rng.poisson(trace.rates).astype(np.float64)
 
 

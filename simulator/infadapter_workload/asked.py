@@ -1,4 +1,7 @@
-"""What a user says of a trace where its file does not: form, columns, units, gaps, a filter."""
+"""
+What a user specifies about a trace that its file does not say: format, columns, units, gaps, a
+filter.
+"""
 
 import re
 from collections.abc import Callable, Mapping
@@ -18,14 +21,14 @@ UNITS_NS: Mapping[str, int] = {
     "d": 86_400 * 10**9,
 }
 DATES = ("d/m/y", "m/d/y")
-"""Which of the two comes first in 3/4/2024."""
+"""Whether day or month comes first in 3/4/2024."""
 
 VALUES = ("rates", "counts", "counter")
 GAPS = ("ask", "keep", "drop")
 
 
 class Option(NamedTuple):
-    """Of a command line: `--trace-NAME`."""
+    """A command line option, `--trace-NAME`."""
 
     name: str
     metavar: str
@@ -54,7 +57,7 @@ OPTIONS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """Nothing of it is needed where a file is surely understood."""
+    """The specifications. None is needed for a file that is understood without doubt."""
 
     format: str | None = None  # NAME or NAME:OPTION
     time: str | None = None
@@ -73,7 +76,7 @@ class Asked:
 
 
 def asked_of(texts: Mapping[str, str | None], **more: object) -> Asked:
-    """From the texts of OPTIONS by their names, None where one is not given. Raises TraceError."""
+    """Parse the texts of OPTIONS by their names, None where absent. Raises TraceError."""
     columns = _columns(texts.get("columns"))
     return Asked(
         time=columns.get("time"),

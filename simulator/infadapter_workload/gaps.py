@@ -1,4 +1,4 @@
-"""Silence and missing steps: load of 0, or seconds of which nothing is known, left out."""
+"""Silence and missing steps: either a load of 0, or unknown seconds, which are left out."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,19 +8,27 @@ from infadapter_workload.shaping import without_gaps, zero_runs
 from infadapter_workload.trace import Array, Trace, TraceError
 
 LONGEST_S = 10
-"""Of silence that may be load, in counts by the second of a busy service."""
+"""Seconds of silence that count as load, in per-second counts of a busy service."""
 
 BUSY_RPS = 2.0
-"""At this rate ten silent seconds come by chance once in years; of less load they are part."""
+"""
+At this rate ten silent seconds occur by chance once in years; at a lower load they are normal.
+"""
 
 MOST_LEFT_OUT = 0.05
-"""Of a trace, as gaps without being asked: a fortnight of a real collector had 2 %."""
+"""
+Share of a trace that may be left out as gaps without asking; a fortnight of a real collector had 2
+%.
+"""
 
 SAY = "say --trace-gaps keep if that is load of 0, or drop if it was not recorded"
 
 
 def settled(series: Series, gaps: str | None, where: str) -> Trace:
-    """`gaps` is of `Asked`. Raises TraceError where it is to be asked, or there is no load."""
+    """
+    Return the trace; `gaps` is the option in `Asked`. Raises TraceError if the user must decide, or
+    if there is no load.
+    """
     missing = np.isnan(series.rates)
     if not np.nansum(series.rates):
         raise TraceError(
@@ -35,7 +43,10 @@ def settled(series: Series, gaps: str | None, where: str) -> Trace:
 
 
 def _kept(series: Series, gaps: str | None) -> tuple[str, ...]:
-    """Much silence of what was recorded in steps, which is never taken for a gap, is said."""
+    """
+    Return notes on long silence in a series that was recorded in steps, which is never treated as a
+    gap.
+    """
     silent_s = int(np.diff(_silences(series.rates), axis=1).sum())
     busy_s = series.seconds - silent_s
     recorded = series.step_s > 1 or (series.collected and not series.counted)

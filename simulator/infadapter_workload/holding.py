@@ -1,4 +1,4 @@
-"""How much pods held over a run, and how much of that was beyond the budget for CPU."""
+"""How much pods held during a run, and how much of it was beyond the CPU budget."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """What all pods together hold from `at_s` on, until the next of these."""
+    """What all pods together hold from `at_s` until the next level."""
 
     at_s: float
     millicores: int
@@ -15,7 +15,7 @@ class Level:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
-    """Of a stretch of time; a pod holds the larger of what was asked for and what is in force."""
+    """Summary over a period. A pod holds the larger of its requested size and the size in force."""
 
     core_seconds: float
     cost_seconds: float
@@ -28,7 +28,7 @@ class Holding:
 def holding(
     levels: Sequence[Level], budget_millicores: int, begin_s: float, end_s: float
 ) -> Holding:
-    """Exact: what is held changes only where `levels` says so, which is sorted by time."""
+    """Return the exact summary; `levels` is sorted by time and contains every change."""
     total = cost = over = over_s = longest_s = unbroken_s = 0.0
     peak = 0
     for lasted_s, level in _lasting(levels, begin_s, end_s):
@@ -53,7 +53,7 @@ def holding(
 def _lasting(
     levels: Sequence[Level], begin_s: float, end_s: float
 ) -> Iterator[tuple[float, Level]]:
-    """For how long each level was held; a level that lasts no time is none."""
+    """Yield how long each level was held; levels of no duration are skipped."""
     ends = [later.at_s for later in levels[1:]] + [end_s] * min(1, len(levels))
     for level, until_s in zip(levels, ends, strict=True):
         lasted_s = min(until_s, end_s) - max(level.at_s, begin_s)

@@ -1,11 +1,11 @@
-"""What a run is measured by, as docs/design.md defines it: one definition for every platform."""
+"""The measures of a run, as docs/design.md defines them: one definition for every platform."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shares:
-    """Of all requests that arrived."""
+    """Shares of all requests that arrived."""
 
     effective_accuracy: float
     late: float
@@ -20,7 +20,10 @@ class Shares:
 def shares(
     arrived: int, *, accuracy_in_time: float, late: int, refused: int, failed: int
 ) -> Shares:
-    """`accuracy_in_time` is the sum over the answers in time; a request without one is wrong."""
+    """
+    Return the shares. `accuracy_in_time` is the sum over answers in time; a request without one
+    counts as wrong.
+    """
     of = max(1, arrived)
     return Shares(
         effective_accuracy=accuracy_in_time / of,
@@ -39,7 +42,7 @@ def objective(
     cost_weight: float,
 ) -> float:
     """
-    InfAdapter's objective of what came out. Loading has no term of its own, since it shows as
+    Return InfAdapter's objective of a run. Loading has no term of its own, because it shows as
     lateness and as pods held twice.
     """
     return accuracy_weight * effective_accuracy - cost_weight * mean_cost / (budget_cost or 1.0)

@@ -1,8 +1,9 @@
-"""What became of each request, and the sums over a run.
+"""
+The outcome of each request, and sums over a run.
 
-Latency counts from the moment a request was *due*. Counting from when it was sent would hide the
-waiting of the requests that a slow moment of the generator itself had held up. How late the
-generator was is reported beside it, so that a run whose generator was the bottleneck can be told.
+Latency counts from the moment a request was *due*. Counting from when it was sent would hide delays
+of the generator itself. The generator's lateness is reported as well, so that a run limited by its
+generator can be recognised.
 """
 
 from collections import Counter
@@ -19,7 +20,7 @@ GIVEN_UP = frozenset((TIMED_OUT, STOPPED))  # errors by our own decision: an ans
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """One request; seconds from the start of its run."""
+    """One request; times in seconds from the start of its run."""
 
     scheduled_s: float
     sent_s: float  # when the generator let go of it, be it to wait for a free connection
@@ -46,15 +47,15 @@ class Outcome:
         return self.code in (429, 503)
 
     def in_time(self, slo_s: float | None) -> bool:
-        """Without an SLO, any answer is."""
+        """Whether it was answered within the SLO; without an SLO any answer is."""
         return self.answered and (slo_s is None or self.latency_s <= slo_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """Sums over the requests that arrived; ok + late + refused + failed = arrived.
-
-    A number that needs at least one request, or one answer, is None without it.
+    """
+    Sums over the requests that arrived; ok + late + refused + failed = arrived. A number that needs
+    a request or an answer is None without one.
     """
 
     arrived: int
@@ -74,7 +75,10 @@ class Summary:
 def summarise(
     outcomes: Sequence[Outcome], *, slo_s: float | None = None, duration_s: float | None = None
 ) -> Summary:
-    """Sum up a run. duration_s is its planned length; the last sending is taken without it."""
+    """
+    Return the summary of a run. Without `duration_s`, its planned length, the time of the last
+    request is used.
+    """
     answered = [outcome for outcome in outcomes if outcome.answered]
     in_time = sum(outcome.in_time(slo_s) for outcome in answered)
     refused = sum(outcome.refused for outcome in outcomes)
@@ -101,12 +105,14 @@ def summarise(
 def accuracy_in_time(
     outcomes: Iterable[Outcome], accuracy: Mapping[str, float], slo_s: float
 ) -> float:
-    """The sum of the accuracies, by operating point or variant, of what answered in time."""
+    """Return the sum of the accuracies, by operating point or variant, of answers in time."""
     return sum(accuracy_of(o, accuracy) for o in outcomes if o.in_time(slo_s))
 
 
 def accuracy_of(outcome: Outcome, accuracy: Mapping[str, float]) -> float:
-    """Of the operating point that answered, or of the variant where that has none."""
+    """
+    Return the accuracy of the operating point that answered, or of the variant without points.
+    """
     return accuracy.get(outcome.point or outcome.variant or "", 0.0)
 
 

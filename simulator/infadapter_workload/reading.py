@@ -1,4 +1,4 @@
-"""Reads a trace in whichever of the known forms it comes."""
+"""Read traces in any known format."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,25 +17,24 @@ def read_trace(
     path: Path, keep_zeros: bool = False, format: str | None = None, asked: Asked | None = None
 ) -> Trace:
     """
-    Read a trace; its form is recognised, or given as `FORMAT` or `FORMAT:OPTION`.
+    Read a trace; its format is detected, or given as `FORMAT` or `FORMAT:OPTION`.
 
-    Of counts per second, long runs of zeros are dropped as gaps of the collector, with a note,
-    unless the load is so low that they are to be expected.
-
-    Raises TraceError for a file that cannot be read, is damaged, too large, or holds no requests,
-    and for what is not surely understood: the sentence says which part of `asked` says what it is.
+    In counts per second, long runs of zeros are dropped as gaps of the collector, with a note,
+    unless the load is so low that they are to be expected. Raises TraceError for a file that cannot
+    be read, is damaged, too large or empty, or is ambiguous: the message says which part of `asked`
+    resolves it.
     """
     return read_traces([path], _merged(asked, keep_zeros, format))
 
 
 def read_traces(paths: Sequence[Path], asked: Asked) -> Trace:
-    """Several files of one service are one trace. Raises TraceError."""
+    """Read several files of one service as one trace. Raises TraceError."""
     where = " and ".join(map(str, paths[:2])) + (" …" if len(paths) > 2 else "")
     return settled(joined([read_series(path, asked) for path in paths]), asked.gaps, where)
 
 
 def read_series(path: Path, asked: Asked) -> Series:
-    """With its gaps. Raises TraceError."""
+    """Read a file with its gaps. Raises TraceError."""
     with opened(path, asked.told) as stream:
         _, series = read_as(stream, asked)
     return series
@@ -47,7 +46,9 @@ def named_trace(
     format: str | None = None,
     asked: Asked | None = None,
 ) -> Trace:
-    """Of files, or made up where one is named `synthetic:KIND[:SEED]`. Raises TraceError."""
+    """
+    Return the trace of files, or a synthetic one named `synthetic:KIND[:SEED]`. Raises TraceError.
+    """
     names = [name] if isinstance(name, str) else name
     if len(names) == 1 and (made_up := parse_synthetic(names[0])):
         return replace(made_up, form="made up")

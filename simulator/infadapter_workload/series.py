@@ -1,4 +1,4 @@
-"""What a form's reader found: a number for each second, or nothing known; and when it began."""
+"""The result of a format's reader: a number for each second, or unknown; and its start."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from infadapter_workload.trace import MAX_SECONDS, Array, Trace, TraceError, per
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """Of one file."""
+    """The series of one file."""
 
     name: str
     form: str  # in words: what it was taken for
@@ -41,9 +41,8 @@ class Series:
 
 def joined(parts: Sequence[Series]) -> Series:
     """
-    Of several files: each at its own time, where all say it, else one after the other as given.
-
-    Raises TraceError where counts of the same time are in two of them.
+    Join files: each at its own time if all have one, else consecutively as given. Raises TraceError
+    if two contain counts of the same time.
     """
     if len(parts) == 1:
         return parts[0]

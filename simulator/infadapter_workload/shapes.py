@@ -1,8 +1,8 @@
 """
-How load moves, as multiples of some level, for each second: what synthetic traces are made of.
+Shapes of load by second, as multiples of a level, from which synthetic traces are made.
 
-Each shape draws its own parameters (periods, heights, when) from the generator that it is given.
-Times are in seconds and do not stretch with the trace, except the period of a day.
+Each shape draws its parameters (periods, heights, times) from the given generator. Times are in
+seconds and do not scale with the trace, except the period of a day.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +15,9 @@ Shape = Callable[[np.random.Generator, int], Array]
 
 
 def diurnal(rng: np.random.Generator, seconds: int) -> Array:
-    """Days squeezed into a third of the trace up to all of it, the second peak in the evening."""
+    """
+    Days compressed to between a third and all of the trace, with a second peak in the evening.
+    """
     at = np.arange(seconds) * (2 * np.pi / (seconds * rng.uniform(1 / 3, 1)))
     first, second = rng.uniform(0, 2 * np.pi, 2)
     height = rng.uniform(0.4, 0.65)
@@ -24,7 +26,7 @@ def diurnal(rng: np.random.Generator, seconds: int) -> Array:
 
 
 def bursty(rng: np.random.Generator, seconds: int) -> Array:
-    """A slowly wandering level with bursts of some minutes, on average one in seven minutes."""
+    """A slowly wandering level with bursts of some minutes, one in seven minutes on average."""
     load = _wandering(rng, seconds)
     for start in _moments(rng, seconds, apart_s=420):
         load += rng.uniform(0.8, 3) * _burst(
@@ -38,7 +40,7 @@ def bursty(rng: np.random.Generator, seconds: int) -> Array:
 
 
 def flash_crowd(rng: np.random.Generator, seconds: int) -> Array:
-    """A level to which a crowd comes within a minute, once an hour, and leaves over minutes."""
+    """A level with a crowd that comes within a minute, once an hour, and leaves over minutes."""
     load = _wandering(rng, seconds)
     for hour in range(max(1, round(seconds / 3600))):
         load += rng.uniform(2, 4) * _burst(
@@ -52,7 +54,7 @@ def flash_crowd(rng: np.random.Generator, seconds: int) -> Array:
 
 
 def ramps(rng: np.random.Generator, seconds: int) -> Array:
-    """Straight up and down between levels, two to ten minutes each, sometimes level."""
+    """Linear ramps between levels, two to ten minutes each, sometimes flat."""
     ends = _dwells(rng, seconds, 120, 600)
     levels = rng.uniform(0.25, 2, len(ends))
     level = np.flatnonzero(rng.random(len(ends) - 1) < 0.25)
@@ -61,7 +63,9 @@ def ramps(rng: np.random.Generator, seconds: int) -> Array:
 
 
 def on_off(rng: np.random.Generator, seconds: int) -> Array:
-    """Two levels, such as 20 and 150, a minute to seven each; a switch takes some seconds."""
+    """
+    Two levels, such as 20 and 150, for one to seven minutes each; a switch takes some seconds.
+    """
     low = 1 / rng.uniform(4, 8)
     ends = _dwells(rng, seconds, 60, 420)
     on = (np.arange(len(ends)) + rng.integers(2)) % 2
@@ -72,7 +76,7 @@ def on_off(rng: np.random.Generator, seconds: int) -> Array:
 
 
 def regime_change(rng: np.random.Generator, seconds: int) -> Array:
-    """Every 8 to 30 minutes another level and another period, from one second to the next."""
+    """Another level and period every 8 to 30 minutes, abruptly."""
     at = np.arange(seconds)
     starts = _dwells(rng, seconds, 480, 1800)
     if len(starts) < 3:
@@ -86,9 +90,8 @@ def regime_change(rng: np.random.Generator, seconds: int) -> Array:
 
 def heavy_tail(rng: np.random.Generator, seconds: int) -> Array:
     """
-    Sessions whose lengths and rates are Pareto-distributed: load that is bursty on every scale.
-
-    Some 15 to 40 at a time. It starts with the sessions that began within the hour before.
+    Sessions with Pareto-distributed lengths and rates, 15 to 40 at a time: load that is bursty on
+    every scale. It includes the sessions that began within the hour before.
     """
     shortest_s, tail, before_s = 10.0, rng.uniform(1.2, 1.6), 3600
     mean_s = shortest_s * tail / (tail - 1)
@@ -115,7 +118,9 @@ SHAPES: Mapping[str, Shape] = {
 
 
 def noise(rng: np.random.Generator, seconds: int, *, share: float, memory_s: float) -> Array:
-    """Around 1, with this standard deviation, forgotten exponentially within about memory_s."""
+    """
+    Multiplicative noise around 1 with this standard deviation, and a memory of about memory_s.
+    """
     length = int(5 * memory_s) + 1
     kernel = np.exp(-np.arange(length) / memory_s)
     kernel = kernel / np.sqrt((kernel**2).sum())
@@ -124,26 +129,26 @@ def noise(rng: np.random.Generator, seconds: int, *, share: float, memory_s: flo
 
 
 def _wandering(rng: np.random.Generator, seconds: int) -> Array:
-    """Near 1, with a level that changes by a tenth or two over ten minutes."""
+    """A level near 1 that changes by a tenth or two over ten minutes."""
     knots = np.arange(0, seconds + 600, 600)
     levels = np.clip(rng.normal(1, 0.12, len(knots)), 0.6, 1.4)
     return np.interp(np.arange(seconds), knots, levels)
 
 
 def _burst(seconds: int, *, start_s: float, rise_s: float, hold_s: float, decay_s: float) -> Array:
-    """From 0 to 1 in a straight line, some time there, and back exponentially."""
+    """A linear rise from 0 to 1, a plateau, and an exponential decay."""
     since = np.arange(seconds) - start_s
     decay = np.exp(-(since - rise_s - hold_s).clip(0) / decay_s)
     return np.asarray((since / rise_s).clip(0, 1) * decay)
 
 
 def _moments(rng: np.random.Generator, seconds: int, apart_s: float) -> Array:
-    """At least one, else a Poisson number, anywhere."""
+    """Return a Poisson number of times, at least one."""
     return rng.uniform(0, seconds, max(1, rng.poisson(seconds / apart_s)))
 
 
 def _dwells(rng: np.random.Generator, seconds: int, least_s: float, most_s: float) -> Array:
-    """From 0 to beyond the end, so far apart."""
+    """Return times from 0 to beyond the end, with these distances."""
     steps = rng.uniform(least_s, most_s, int(seconds / least_s) + 2)
     ends = np.concatenate([[0.0], steps.cumsum()])
     return ends[: int(np.searchsorted(ends, seconds)) + 1]

@@ -1,4 +1,4 @@
-"""Traces made of traces: scaled, cut, averaged, or without the gaps of a collector."""
+"""Traces derived from traces: scaled, sliced, or without a collector's gaps."""
 
 import math
 from dataclasses import replace
@@ -12,12 +12,11 @@ _SHIFT_S = 5.0  # of a copy, at most: far enough to be another request, near eno
 
 def scaled(trace: Trace, factor: float, seed: int) -> Trace:
     """
-    So many times the load, in the same shape.
+    Return the trace with `factor` times the load in the same shape.
 
-    Rates are multiplied, and are then no longer counted. Time stamps are thinned out, each kept
-    with the same probability; above 1, copies that are shifted by some seconds are laid over them.
-
-    Raises TraceError for a factor that is not above 0, or a load that no trace can have.
+    Rates are multiplied, and no longer count as counted. Time stamps are thinned out at random;
+    above 1, copies shifted by some seconds are added. Raises TraceError for a factor that is not
+    above 0, or for an impossible load.
     """
     if not (math.isfinite(factor) and factor > 0):
         raise TraceError(f"A trace can be scaled by a number above 0 only, not by {factor:g}.")
@@ -38,9 +37,8 @@ def scaled(trace: Trace, factor: float, seed: int) -> Trace:
 
 def sliced(trace: Trace, from_s: int, to_s: int) -> Trace:
     """
-    The seconds from the first on up to, without, the last.
-
-    Raises TraceError when the trace does not have them.
+    Return the seconds from `from_s` up to, not including, `to_s`. Raises TraceError if the trace
+    lacks them.
     """
     if not 0 <= from_s < to_s <= trace.seconds:
         raise TraceError(
@@ -63,10 +61,8 @@ def sliced(trace: Trace, from_s: int, to_s: int) -> Trace:
 
 def without_gaps(trace: Trace, longest_s: int = 10) -> Trace:
     """
-    Without the runs of so many or more seconds in which nothing arrived, and a note of them.
-
-    They are where the collector was down. Time stamps are left alone: between these, silence is
-    something that was seen.
+    Return the trace without runs of so many or more seconds without arrivals, with a note. In those
+    the collector was down. Time stamps are unchanged: between them silence was observed.
     """
     if trace.arrivals_s is not None:
         return trace
@@ -86,13 +82,13 @@ def without_gaps(trace: Trace, longest_s: int = 10) -> Trace:
 
 
 def zero_runs(rates: Array) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-    """First second and end of each run of zeros, one run a row."""
+    """Return the first second and the end of each run of zeros, one run per row."""
     silent = np.concatenate([[False], rates == 0, [False]])
     return np.flatnonzero(np.diff(silent)).reshape(-1, 2)
 
 
 def _superposed(times: Array, seconds: int, factor: float, rng: np.random.Generator) -> Array:
-    """Whole copies and one thinned out; what is shifted over an end comes in at the other."""
+    """Add whole copies and a thinned one; what is shifted over an end wraps around."""
     shift_s = min(_SHIFT_S, seconds / 20)
     parts = []
     for copy in range(math.ceil(factor)):

@@ -1,4 +1,4 @@
-"""Traces drawn from a seed, of the kinds that a policy or a forecaster must cope with."""
+"""Synthetic traces from a seed, of kinds that a policy or forecaster must cope with."""
 
 import math
 import re
@@ -12,7 +12,7 @@ PREFIX = "synthetic:"
 KINDS = tuple(SHAPES)
 
 PEAK_RPS = 300.0
-"""At most, of a trace for which no mean was asked: what the examples' profiles can serve."""
+"""Peak of a trace without a given mean: what the examples' profiles can serve."""
 
 _MEAN_RPS = (60.0, 120.0)
 _PEAK_TO_MEAN = 6.5  # or little more, so that the peak does not press the mean below 40
@@ -22,11 +22,10 @@ _LENGTHS_S = (2 * 3600, 4 * 3600)
 
 def synthetic(kind: str, seed: int, seconds: int = 3600, mean_rps: float | None = None) -> Trace:
     """
-    Rates of this kind; the same for the same arguments.
+    Return rates of this kind, the same for the same arguments.
 
-    Without a mean, it is drawn: 40 to 150 requests per second with a peak of 300 at most.
-
-    Raises TraceError for a kind that there isn't, or a length or mean that is out of range.
+    Without a mean it is drawn: 40 to 150 requests per second with a peak of at most 300. Raises
+    TraceError for an unknown kind, or a length or mean out of range.
     """
     _check(kind, seconds, mean_rps)
     rng = np.random.default_rng([seed, KINDS.index(kind)])
@@ -38,9 +37,8 @@ def synthetic(kind: str, seed: int, seconds: int = 3600, mean_rps: float | None 
 
 def parse_synthetic(text: str, seconds: int = 3600, mean_rps: float | None = None) -> Trace | None:
     """
-    The trace that `synthetic:KIND[:SEED]` names, seed 0 if there is none; None for other texts.
-
-    Raises TraceError for what begins like that but names none.
+    Return the trace named `synthetic:KIND[:SEED]` (seed 0 by default), None for other texts. Raises
+    TraceError for an invalid name of that form.
     """
     if not text.startswith(PREFIX):
         return None
@@ -54,9 +52,8 @@ def parse_synthetic(text: str, seconds: int = 3600, mean_rps: float | None = Non
 
 def training_traces(count: int, seed: int) -> list[Array]:
     """
-    Counts of requests per second to train a forecaster on: any kind, 1 to 1,000 rps, 2 to 4 hours.
-
-    More of them begin with the same ones.
+    Return counts per second for training a forecaster: any kind, 1 to 1,000 rps, 2 to 4 hours. A
+    larger `count` extends a smaller one.
     """
     return [_training_trace(np.random.default_rng([seed, index])) for index in range(count)]
 
@@ -69,7 +66,7 @@ def _training_trace(rng: np.random.Generator) -> Array:
 
 
 def _noisy(kind: str, rng: np.random.Generator, seconds: int) -> Array:
-    """With a mean of 1 and a bounded peak."""
+    """Return the shape with noise, a mean of 1 and a bounded peak."""
     share, memory_s = rng.uniform(0.02, 0.05), rng.uniform(4, 40)
     shape = SHAPES[kind](rng, seconds)
     shape = shape / shape.mean() * noise(rng, seconds, share=share, memory_s=memory_s)
@@ -77,7 +74,7 @@ def _noisy(kind: str, rng: np.random.Generator, seconds: int) -> Array:
 
 
 def _bounded(shape: Array) -> Array:
-    """Bends what is above half the highest peak there may be, so that nothing exceeds it."""
+    """Compress values above half the highest allowed peak, so that none exceeds it."""
     bend = _PEAK_TO_MEAN / 2
     over = (shape - bend).clip(0)
     bent = np.minimum(shape, bend) + bend * over / (bend + over)

@@ -1,4 +1,4 @@
-"""A request trace: how many requests arrive in each second, and when, where that is known."""
+"""A request trace: how many requests arrive in each second, and when, if that is known."""
 
 from dataclasses import dataclass
 
@@ -9,22 +9,21 @@ Array = npt.NDArray[np.float64]
 
 MAX_SECONDS = 93 * 86_400
 MAX_RPS = 1e6
-"""Both far above any trace that is meant, so that damaged input cannot fill the memory."""
+"""Limits far above any real trace, so that damaged input cannot fill the memory."""
 
 MAX_REQUESTS = 100_000_000
-"""Their moments take 0.8 GB."""
+"""Their times take 0.8 GB."""
 
 
 class TraceError(ValueError):
-    """A trace that cannot be used; the message is one sentence, with file and line if known."""
+    """An unusable trace; the message is one sentence, with file and line if known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Trace:
     """
-    Requests per second for each whole second; the arrays are copied and cannot be written.
-
-    Raises TraceError for rates or arrivals that no trace can have.
+    Requests per second for each whole second. Arrays are copied and read-only. Raises TraceError
+    for invalid rates or arrivals.
     """
 
     name: str
@@ -49,7 +48,7 @@ class Trace:
 
     @property
     def requests(self) -> float:
-        """Expected, if they are not counted."""
+        """The number of requests, expected if they are not counted."""
         return float(self.rates.sum())
 
     @property
@@ -58,12 +57,12 @@ class Trace:
 
     @property
     def peak_rps(self) -> float:
-        """Of the busiest second."""
+        """The rate of the busiest second."""
         return float(self.rates.max())
 
 
 def described(trace: Trace) -> list[str]:
-    """In one line what it is, in one how much, and one for each note."""
+    """Return lines that describe the trace: its source, its size, and each note."""
     rather = "" if trace.counted else "about "
     return [
         f"Trace {trace.name}: {trace.form or 'as given'}",
@@ -74,7 +73,7 @@ def described(trace: Trace) -> list[str]:
 
 
 def per_second(arrivals_s: Array, seconds: int) -> Array:
-    """How many of the arrivals lie in each second."""
+    """Return the number of arrivals in each second."""
     counts = np.bincount(arrivals_s.astype(np.int64), minlength=seconds)
     return counts.astype(np.float64)
 

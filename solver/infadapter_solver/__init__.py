@@ -1,4 +1,4 @@
-"""The optimisation problem and its solution; knows neither Kubernetes nor the network."""
+"""The optimisation problem and its solution. Independent of Kubernetes and of any network."""
 
 from infadapter_profiles.capacity import (
     LatencyNotMeasured,

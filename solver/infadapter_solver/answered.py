@@ -1,4 +1,4 @@
-"""With which operating points a plan's pods are expected to answer."""
+"""The operating points with which a plan's pods are expected to answer."""
 
 from collections.abc import Mapping
 
@@ -8,9 +8,9 @@ from infadapter_solver.problem import Plan, Target
 
 def expected_points(plan: Plan) -> Mapping[Target, Mapping[str, float]]:
     """
-    Requests per second by target and point, of the targets whose pods have points.
+    Return requests per second by target and point, for targets whose pods have points.
 
-    Pods of a target are alike and get equal parts, as a router gives them.
+    The pods of a target are identical and receive equal shares, as from a router.
     """
     return {
         group.target: {

@@ -1,7 +1,7 @@
 """
-What may run at all: the allocations that fit the budget and can serve, by target.
+The candidate allocations by target: those that fit the budget and can serve.
 
-Both ways of solving start from here, so that they search the same space.
+Both solution methods start from here, so that they search the same space.
 """
 
 import math
@@ -11,10 +11,13 @@ from dataclasses import dataclass, replace
 from infadapter_solver.problem import Allocation, PodGroup, Problem, Target, Variant
 
 LEAST_DEMAND_RPS = 0.1
-"""Demand is never planned as 0, so that accuracy, which is a mean over requests, is defined."""
+"""Smallest planning demand. Accuracy is a mean over requests and undefined without any."""
 
 LEAST_CAPACITY_RPS = 1e-9
-"""A request in thirty years: less is none, and what it would cost per request is no number."""
+"""
+Smallest capacity that counts (a request in thirty years); below it costs per request would
+overflow.
+"""
 
 Candidates = dict[Target, tuple[Allocation, ...]]
 
@@ -25,7 +28,7 @@ def planning_rps(problem: Problem) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """What a plan must reach; the problem's own, or what of it the budget allows."""
+    """What a plan must reach: the problem's own requirements, or those that the budget allows."""
 
     served_rps: float
     floor_rps: float
@@ -42,9 +45,9 @@ def requirement(problem: Problem) -> Requirement:
 
 def relaxed(problem: Problem, most_served_rps: float) -> tuple[Requirement, ...]:
     """
-    The requirements of a best effort, in the order in which they are tried.
+    Return the requirements of a best effort, in the order in which they are tried.
 
-    Serving comes first; the running capacity and then the number of replicas are kept if possible.
+    Serving comes first; the capacity floor and then the number of replicas are kept if possible.
     """
     floor, replicas = problem.capacity_floor_rps, problem.min_replicas
     kept = ((floor, replicas), (floor, 0), (0.0, replicas), (0.0, 0))
@@ -53,9 +56,10 @@ def relaxed(problem: Problem, most_served_rps: float) -> tuple[Requirement, ...]
 
 def candidates(problem: Problem) -> Candidates:
     """
-    Allocations by target, most accurate first: the order in which traffic is filled.
+    Return allocations by target, most accurate first: the order in which traffic is filled.
 
-    An allocation that cannot serve even one request within the SLO is no replica, not a cheap one.
+    An allocation that cannot serve a single request within the SLO is excluded, since it would
+    count as a replica.
     """
     found: dict[Target, list[Allocation]] = {}
     for variant in by_accuracy(problem):
@@ -71,7 +75,10 @@ def by_accuracy(problem: Problem) -> list[Variant]:
 
 
 def most_pods(problem: Problem, wanted: Requirement, target: Target, allocation: Allocation) -> int:
-    """More than this many pods of one size do not fit, may not be, or add nothing."""
+    """
+    Return the largest useful number of pods of one size: more do not fit, are not allowed, or add
+    nothing.
+    """
     fit = min(
         problem.budget[name] // amount for name, amount in allocation.resources.items() if amount
     )
@@ -86,7 +93,7 @@ def most_pods(problem: Problem, wanted: Requirement, target: Target, allocation:
 
 
 def has_points(problem: Problem) -> bool:
-    """Whether some pod answers at another accuracy than its variant's."""
+    """Whether some pod may answer with another accuracy than its variant's."""
     return any(
         point.accuracy != variant.accuracy
         for variant in problem.variants
@@ -96,17 +103,18 @@ def has_points(problem: Problem) -> bool:
 
 
 def unit_cost_ratio(problem: Problem, allocation: Allocation) -> float:
-    """What one pod costs, as a share of what the whole budget costs."""
+    """Return the cost of one pod as a share of the cost of the whole budget."""
     price_of = problem.objective.price_of
     return price_of(allocation.resources) / (price_of(problem.budget) or math.inf)
 
 
 def pods_at_hand(problem: Problem, target: Target, allocation: Allocation) -> int:
     """
-    Running pods of the target that are, or can become in place, of this allocation.
+    Return how many running pods of the target have this allocation or can be resized to it in
+    place.
 
-    Only CPU is resized in place. A pod with another number of GPUs, or another batch size, is
-    another pod; and in the paper every size is (`resize_loads`).
+    Only CPU is resized in place; another number of GPUs or another batch size needs a new pod. In
+    the paper every other size does (`resize_loads`).
     """
     return sum(
         group.pods
@@ -116,7 +124,7 @@ def pods_at_hand(problem: Problem, target: Target, allocation: Allocation) -> in
 
 
 def running_groups(problem: Problem) -> tuple[PodGroup, ...]:
-    """What runs, at the capacities of the profiles; nothing if no plan could say the same."""
+    """Return the running pods with profiled capacities; empty if no plan could contain them."""
     variants = {variant.name: variant for variant in problem.variants}
     groups = []
     for group in active(problem.running):

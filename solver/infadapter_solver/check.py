@@ -1,8 +1,8 @@
 """
-What a problem may not be: said at once and by name, instead of as a wrong plan.
+Validate problems, so that an error has a name instead of leading to a wrong plan.
 
-The exact path leaves out what can never pay; that is true for weights, prices and accuracies that
-are not negative, and for numbers that are numbers.
+The exact method discards what can never pay. That is only correct for non-negative weights, prices
+and accuracies, and for finite numbers.
 """
 
 import math
@@ -16,18 +16,18 @@ from infadapter_solver.problem import CPU, Allocation, Problem, Variant
 T = TypeVar("T", bound=Hashable)
 
 ROUNDING = 1e-9
-"""Of marginal accuracies, which are quotients of differences."""
+"""Tolerance for marginal accuracies, which are quotients of differences."""
 
 LARGEST_NUMBER = 1e18
-"""More of anything is a mistake, and its products would be no numbers."""
+"""Larger values are a mistake, and their products would overflow."""
 
 
 class InvalidProblem(ValueError):
-    """The problem contradicts itself; the message says where."""
+    """The problem is contradictory; the message says where."""
 
 
 def check(problem: Problem) -> None:
-    """All but the variants. Raises InvalidProblem."""
+    """Check everything but the variants. Raises InvalidProblem."""
     for name in ("demand_rps", "capacity_floor_rps", "min_replicas"):
         _amount(name, getattr(problem, name))
     for name in ("accuracy_weight", "cost_weight", "loading_weight"):
@@ -69,7 +69,10 @@ def _check_allocations(variant: Variant) -> None:
 
 
 def _check_points(variant: Variant, allocation: Allocation) -> None:
-    """The hull (`frontier`) has them so; otherwise their segments would fill in another order."""
+    """
+    Check that the points form an upper hull, as `frontier` returns it. Otherwise their segments
+    would be filled in another order.
+    """
     name, points = variant.name, allocation.points
     if not points:
         return

@@ -1,4 +1,4 @@
-"""The programme's constraints, by the names that its statement gives them."""
+"""The constraints of the programme, with the names from its statement in `programme`."""
 
 import pulp
 

@@ -1,6 +1,4 @@
-"""
-A good plan at once, without a search: no plan of the programme is worse.
-"""
+"""A good plan without search, which bounds the plans of the programme from below."""
 
 import math
 from collections.abc import Iterator
@@ -22,7 +20,7 @@ Groups = tuple[PodGroup, ...]
 
 
 class Priced(NamedTuple):
-    """Pods of a target's size: how many at most, what one costs, how well they serve alone."""
+    """A number of pods of one size, with their cost and their accuracy when they serve alone."""
 
     target: Target
     allocation: Allocation
@@ -36,7 +34,7 @@ class Priced(NamedTuple):
 
 
 def greedy(problem: Problem) -> Plan:
-    """The best of: each target alone, and targets stacked by capacity for the money."""
+    """Return the best of: each target alone, and targets stacked by capacity per cost."""
     plans = [evaluate(problem, groups) for groups in _candidates(problem)]
     feasible = [plan for plan in plans if plan.feasible]
     if feasible:
@@ -67,7 +65,10 @@ def _priced(problem: Problem) -> Iterator[Priced]:
 
 
 def _numbers(problem: Problem, target: Target, allocation: Allocation) -> list[int]:
-    """Of pods: those that serve all that is wanted at each operating point, the fastest first."""
+    """
+    Return the numbers of pods that serve the whole demand at each operating point, fastest point
+    first.
+    """
     wanted = requirement(problem)
     most = most_pods(problem, wanted, target, allocation)
     rates = [point.capacity_ratio * allocation.capacity_rps for point in allocation.points[1:]]
@@ -76,7 +77,7 @@ def _numbers(problem: Problem, target: Target, allocation: Allocation) -> list[i
 
 
 def _alone(problem: Problem, size: Priced) -> tuple[float, bool, float, float]:
-    """The more it serves the better, then with enough replicas, then by worth, then the cheaper."""
+    """Rank: more capacity, then enough replicas, then a higher objective, then lower cost."""
     served_rps = min(size.capacity_rps, requirement(problem).capacity_rps)
     enough = size.most_pods >= problem.min_replicas
     cost_ratio = size.most_pods * size.cost_ratio

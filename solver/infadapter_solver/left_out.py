@@ -1,4 +1,4 @@
-"""Variants that no plan of a problem can have, and why: what to change is then plain."""
+"""Variants that no plan can contain, and why, so that a user sees what to change."""
 
 from collections.abc import Mapping
 
@@ -9,9 +9,10 @@ from infadapter_solver.problem import Allocation, Problem, Resources, Variant
 
 def left_out(problem: Problem, accuracy_floor: float = 0.0) -> Mapping[str, str]:
     """
-    By variant, in the problem's order, a phrase that begins with a verb or `none of its`.
+    Return the reason by variant, in the problem's order: a phrase that begins with a verb or `none
+    of its`.
 
-    `accuracy_floor` is the one that the variants were offered with.
+    `accuracy_floor` is the one with which the variants were offered.
     """
     can_run = {target.variant for target in candidates(problem)}
     return {
@@ -43,14 +44,17 @@ def _reason(problem: Problem, variant: Variant, accuracy_floor: float) -> str:
 
 
 def below_floor(accuracy: float, accuracy_floor: float) -> str:
-    """A phrase, or none for a variant that may be planned."""
+    """Return a phrase, or "" for a variant that may be planned."""
     if accuracy >= accuracy_floor:
         return ""
     return f"is below the accuracy floor of {accuracy_floor:g}, at {accuracy:g}"
 
 
 def _as_accurately(accuracy_floor: float) -> str:
-    """A faster and less accurate operating point may."""
+    """
+    Return the qualification that applies with an accuracy floor: a less accurate operating point
+    may meet the SLO.
+    """
     return f" at an accuracy of {accuracy_floor:g} or more" if accuracy_floor else ""
 
 

@@ -1,9 +1,9 @@
 """
-The programme's way: HiGHS is asked, and believed where the plans that are known bear it out.
+Solve the integer programme with HiGHS, and verify its answer against all known plans.
 
-Whatever HiGHS answers (that there is no plan, that time is up, or nothing), what is returned is no
-worse than the greedy plan, the running one and every plan that HiGHS found on the way. So an error
-in its numbers costs some optimality, which the gap tells, and never the service.
+Whatever HiGHS answers (infeasible, time limit, or nothing), the returned plan is no worse than the
+greedy plan, the running one and every plan that HiGHS found. A numerical error costs some
+optimality, which the gap reports, but never the service.
 """
 
 import math
@@ -30,31 +30,34 @@ SMALLEST_COEFFICIENT = 1e-12
 """HiGHS's default of 1e-9 would drop the capacity of a small pod beside a demand of 1e9."""
 
 SHARE, REST = 0.15, 0.55
-"""Of the time: for each of the two programmes that find a plan of a large problem beforehand, and
-for the whole one; what is left is for what follows if time runs out."""
+"""
+Shares of the time limit: for each of the two programmes that find a plan of a large problem first,
+and for the whole programme. The remainder is for what follows a timeout.
+"""
 
 ANYTHING = Requirement(0.0, 0.0, 0)
 
 
 class SolverFailed(RuntimeError):
-    """PuLP could not ask HiGHS at all."""
+    """PuLP could not run HiGHS at all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What HiGHS made of a programme; only a claim."""
+    """What HiGHS answered for a programme; unverified."""
 
     plan: Plan
     optimal: bool
-    most: float  # no plan is worth more, as far as HiGHS came
+    most: float  # HiGHS's upper bound on the objective
 
 
 def solve_milp(problem: Problem, *, time_limit_s: float = 2.0) -> Plan:
     """
-    The optimum, or at time-out the best plan known, with its proven distance from it as `gap`.
+    Return the optimum, or after a timeout the best known plan with its proven distance from the
+    optimum as `gap`.
 
-    Best effort, with `feasible` False, where the budget cannot serve the demand. The time limit is
-    that of each programme: one, and up to five more for a best effort.
+    If the budget cannot serve the demand, the plan is a best effort with `feasible` False. The time
+    limit applies to each programme: one, and up to five more for a best effort.
     """
     check_variants(problem)
     if not candidates(problem):
@@ -65,7 +68,7 @@ def solve_milp(problem: Problem, *, time_limit_s: float = 2.0) -> Plan:
         return plan
     known += _reaching(problem, ANYTHING, [_ask(most_programme(problem), time_limit_s).plan])
     most_rps = max(sum(plan.served_rps.values()) for plan in known)
-    # The plan that serves the most reaches the last of the requirements: there is always an answer.
+    # The plan that serves the most reaches the last requirement, so there is always an answer.
     answers = (
         _optimum(problem, wanted, known, time_limit_s) for wanted in relaxed(problem, most_rps)
     )
@@ -76,9 +79,10 @@ def _optimum(
     problem: Problem, wanted: Requirement, known: list[Plan], time_limit_s: float
 ) -> Plan | None:
     """
-    None if no plan reaches what is wanted: if HiGHS knows none, and nobody else does.
+    Return the best plan that reaches the requirement, or None if neither HiGHS nor anything else
+    knows one.
 
-    Whatever is found is added to `known`: it may reach less, and that may be the most there is.
+    Everything found is added to `known`: a plan that reaches less may be the most there is.
     """
     if is_large(problem):
         known += _reaching(problem, ANYTHING, _rounded(problem, wanted, SHARE * time_limit_s))
@@ -100,7 +104,10 @@ def _optimum(
 
 
 def _rounded(problem: Problem, wanted: Requirement, time_limit_s: float) -> list[Plan]:
-    """The plan on the sizes that the linear relaxation uses; none if it has no solution."""
+    """
+    Return the best plan on the sizes that the linear relaxation uses; empty if that has no
+    solution.
+    """
     fractions = relaxation(problem, wanted)
     _ask(fractions, time_limit_s)
     smaller = rounded(problem, fractions)
@@ -115,7 +122,10 @@ def _reaching(problem: Problem, wanted: Requirement, plans: Iterable[Plan]) -> l
 
 
 def _gap(problem: Problem, worth: float, claims: Iterable[float]) -> float:
-    """Between what a plan is worth and the lowest claim that it does not disprove."""
+    """
+    Return the distance between a plan's objective and the lowest upper bound that the plan does not
+    disprove.
+    """
     trivial = problem.objective.accuracy_weight * max(
         variant.accuracy for variant in problem.variants
     )
@@ -137,7 +147,7 @@ def _ask(programme: Programme, time_limit_s: float) -> Answer:
         programme.model.solve(highs)
     except pulp.PulpError as error:
         raise SolverFailed(f"HiGHS gave no answer: {error}") from None
-    except LookupError:  # PuLP names a state, or reads a solution, that HiGHS does not have
+    except LookupError:  # PuLP maps a state, or reads a solution, that HiGHS does not have
         return Answer(evaluate(programme.problem, ()), False, math.inf)
     solved = programme.model.solverModel
     return Answer(
@@ -148,7 +158,10 @@ def _ask(programme: Programme, time_limit_s: float) -> Answer:
 
 
 def _plan(programme: Programme) -> Plan:
-    """Rounded from whatever HiGHS holds, at the end of its time or in error: it may be no plan."""
+    """
+    Return the plan in HiGHS's variables, rounded. After a timeout or an error it may be no valid
+    plan.
+    """
     groups = (
         PodGroup(target=size.target, allocation=size.allocation, pods=round(pods))
         for size in programme.sizes

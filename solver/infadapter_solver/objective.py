@@ -1,8 +1,8 @@
 """
-What a set of pods is worth: the one place where traffic is filled and the objective computed.
+Evaluate a set of pods: the only place where traffic is filled and the objective computed.
 
-Whoever found the pods, their plan is made here, so that two ways of solving can be compared to the
-last digit, and what runs can be valued by the same rule as what is planned.
+Every plan is made here, whatever method found its pods. So methods can be compared to the last
+digit, and running pods are valued by the same rule as planned ones.
 """
 
 from collections.abc import Iterable
@@ -21,23 +21,25 @@ from infadapter_solver.check import InvalidProblem
 from infadapter_solver.problem import Plan, PodGroup, Problem, Target
 
 TIE = 1e-6
-"""Objectives closer than this are equal: what runs stays, then the cheaper plan is taken."""
+"""
+Objectives closer than this count as equal: then running pods stay, and after that the cheaper plan
+wins.
+"""
 
 ROUNDING = 1e-9
-"""Relative error that sums of rates may carry before a plan counts as not serving the demand."""
+"""Relative tolerance for sums of rates in comparisons with the demand."""
 
 Served = dict[tuple[Target, float], float]
-"""Rates by target and by the accuracy that each request of a segment adds."""
+"""Rates by target and by the marginal accuracy of the segment."""
 
 
 def evaluate(problem: Problem, groups: Iterable[PodGroup]) -> Plan:
     """
-    The plan that these pods make, feasible or not.
+    Return the plan that consists of these pods, feasible or not.
 
-    Traffic fills the most accurate first, each up to its capacity: for given pods nothing is
-    better. Where they have operating points, it is the segments of what they serve that are filled,
-    by the accuracy that each adds. A plan that breaks a constraint has no objective; its `score`
-    still ranks it.
+    Traffic fills the most accurate pods first, each up to its capacity, which is optimal for given
+    pods. With operating points, segments are filled in the order of their marginal accuracy. A plan
+    that breaks a constraint has no objective; its `score` still ranks it.
     """
     filled = _by_accuracy(problem, groups)
     served = _fill(problem, filled, planning_rps(problem))
@@ -59,7 +61,7 @@ def evaluate(problem: Problem, groups: Iterable[PodGroup]) -> Plan:
 
 
 def score(problem: Problem, plan: Plan) -> float:
-    """The objective on what is served; for a feasible plan that is the objective."""
+    """Return the objective over what is served; for a feasible plan that is its objective."""
     longest_s = longest_load_s(problem)
     loading = plan.loading_s / longest_s if longest_s else 0.0
     return (
@@ -70,12 +72,12 @@ def score(problem: Problem, plan: Plan) -> float:
 
 
 def starts(problem: Problem, group: PodGroup) -> int:
-    """How many pods of this group must start; a pod resized in place is not started."""
+    """Return how many pods of this group must start. Pods resized in place do not start."""
     return max(0, group.pods - pods_at_hand(problem, group.target, group.allocation))
 
 
 def broken(problem: Problem, plan: Plan, wanted: Requirement | None = None) -> list[str]:
-    """The constraints that the plan breaks, each as a phrase with its numbers."""
+    """Return the constraints that the plan breaks, each as a phrase with its numbers."""
     wanted = wanted or requirement(problem)
     pods = sum(group.pods for group in plan.groups)
     targets = len({group.target for group in plan.groups})
@@ -101,9 +103,8 @@ def reaches(capacity_rps: float, wanted_rps: float) -> bool:
 
 def best(problem: Problem, plans: Iterable[Plan]) -> Plan:
     """
-    The best of plans that are equally feasible; ties are settled so that every run agrees.
-
-    Ties: what runs, then the cheaper, then fewer models, then fewer starts, then names and sizes.
+    Return the best of equally feasible plans. Ties are broken deterministically: running pods, then
+    lower cost, fewer variants, fewer starts, names and sizes.
     """
     scored = [(score(problem, plan), plan) for plan in plans]
     top = max(value for value, _ in scored)
@@ -112,7 +113,7 @@ def best(problem: Problem, plans: Iterable[Plan]) -> Plan:
 
 
 def running_plan(problem: Problem, wanted: Requirement) -> list[Plan]:
-    """What runs, if it would do as a plan for what is wanted; else nothing."""
+    """Return the running pods as a plan if they meet the requirement, else an empty list."""
     groups = running_groups(problem)
     if not groups:
         return []

@@ -1,8 +1,8 @@
 """
-The question and its answer: which variants, on which allocations, with how many pods.
+The problem and its solution: which variants, with which allocations and how many pods.
 
-Everything is frozen, hashable where it can be, and in whole units, so that two ways of solving the
-same problem can be compared bit by bit. Nothing here knows how a problem is solved.
+Everything is frozen, hashable where possible, and in whole units, so that two methods can be
+compared bit by bit. Nothing here depends on how a problem is solved.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodGroup:
-    """Pods of one target; all have one size."""
+    """Pods of one target; all have the same size."""
 
     target: Target
     allocation: Allocation
@@ -44,7 +44,7 @@ class PodGroup:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objective:
     """
-    What is maximised, and within what: α · accuracy − β · cost ÷ cost of the budget − γ · loading
+    The objective and its budget: α · accuracy − β · cost ÷ cost of the budget − γ · loading
     (InfAdapter, EuroMLSys'23, §3).
     """
 
@@ -55,14 +55,19 @@ class Objective:
     loading_weight: float = 0.0  # gamma: of the longest start there may be
 
     def price_of(self, amounts: Resources) -> float:
-        """A core is 1 unless the prices say otherwise; every other resource has a price."""
+        """
+        Return the price of these resources. A core costs 1 unless the prices say otherwise; other
+        resources have a price.
+        """
         return sum(
             self.prices.get(name, 1.0) * (amount / 1000 if name == CPU else amount)
             for name, amount in amounts.items()
         )
 
     def within(self, budget: Resources) -> "Objective":
-        """Of a part of the budget: a core is worth what it was, so that nothing gets dearer."""
+        """
+        Return the objective for part of the budget. The price of a core in accuracy stays the same.
+        """
         whole = self.price_of(self.budget)
         part = self.price_of(budget) / whole if whole else 1.0
         return replace(self, budget=budget, cost_weight=self.cost_weight * part)
@@ -71,12 +76,12 @@ class Objective:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """
-    One service's optimisation problem (docs/design.md, after InfAdapter, EuroMLSys'23, §3).
+    The optimisation problem of one service (docs/design.md, after InfAdapter, EuroMLSys'23, §3).
 
-    `running` are the pods there are; only what must start beyond them counts as loading. The
-    paper restarts a pod to resize it: `resize_loads` says so. `capacity_floor_rps` is set by a
-    burst cycle, whose plan may not have less capacity than the running one. `pod_limits` says how
-    many pods of a target a plan may have: where new ones do not come, those that are Ready.
+    `running` are the existing pods; only pods that must start beyond them count as loading. The
+    paper restarts a pod to resize it (`resize_loads`). `capacity_floor_rps` is set in a burst, when
+    a plan may not have less capacity than the running one. `pod_limits` is the largest number of
+    pods by target: where new pods fail to start, the Ready ones.
     """
 
     variants: tuple[Variant, ...]
@@ -98,19 +103,21 @@ class Problem:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """
-    The answer. When the budget cannot serve the demand, `feasible` is False, `objective` None, and
-    the plan is the best effort: it serves as much as it can and then does that as well as it can.
+    The solution.
+
+    If the budget cannot serve the demand, `feasible` is False, `objective` None, and the plan is a
+    best effort: it serves as much as possible, and among such plans has the best objective.
     """
 
     groups: tuple[PodGroup, ...]
     served_rps: Mapping[Target, float]
     accuracy: float  # of what is served, weighted by rate; a fraction
-    cost: float  # at the prices: what runs
+    cost: float  # of the pods, at the prices
     cost_ratio: float  # cost as a share of what the whole budget would cost
-    loading_s: float  # the longest load time among what must start
+    loading_s: float  # longest load time among pods that must start
     objective: float | None
     feasible: bool
-    gap: float = 0.0  # proven distance to the optimum; above 0 only when time ran out
+    gap: float = 0.0  # proven distance to the optimum; above 0 only after a timeout
 
     @property
     def capacity_rps(self) -> float:

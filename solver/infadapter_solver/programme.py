@@ -50,17 +50,19 @@ from infadapter_solver.problem import Problem
 from infadapter_solver.variables import Expression, Programme, variables_of
 
 SCALE = 1000.0
-"""The objective is handed over in thousandths, so that the precision is far below a tie."""
+"""Factor on the objective, so that HiGHS's absolute tolerance is far below a tie."""
 
 CHEAPER_HINT = TIE / 2
-"""Added to the cost weight, so that the cheaper of equal plans is found: within a tie, always."""
+"""Added to the cost weight, so that the cheaper of equal plans is found; always less than a tie."""
 
 FEWER_MODELS_HINT = TIE / 4
-"""Taken off for all targets together: of equal plans the one of fewer models is found."""
+"""
+Subtracted in total for all targets, so that of equal plans the one with fewer variants is found.
+"""
 
 
 def best_programme(problem: Problem, wanted: Requirement) -> Programme:
-    """Serve what is wanted, and do it as well as can be."""
+    """Return the programme that meets the requirement with the best objective."""
     programme = variables_of(problem, wanted)
     model, most = programme.model, wanted.served_rps / programme.unit_rps
     served = pulp.lpSum(serving.served for serving in programme.serving)
@@ -72,7 +74,7 @@ def best_programme(problem: Problem, wanted: Requirement) -> Programme:
 
 
 def most_programme(problem: Problem) -> Programme:
-    """Serve as much of the demand as can be."""
+    """Return the programme that serves as much of the demand as possible."""
     most_rps = sum(
         max(most_pods(problem, requirement(problem), target, a) * a.capacity_rps for a in own)
         for target, own in candidates(problem).items()

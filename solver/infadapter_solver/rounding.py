@@ -1,9 +1,9 @@
 """
-The large problem made small: the sizes that its linear relaxation uses, and their neighbours.
+Reduce a large problem to the sizes that its linear relaxation uses, and their neighbours.
 
-With many pods of a size, whole pods cost little against fractions of them, and a vertex of the
-relaxation uses few sizes. So the best plan is among those sizes or near it: the programme on them
-alone is solved at once, where that on all is still without a plan when its time is up.
+With many pods per size, rounding to whole pods costs little, and a vertex of the relaxation uses
+few sizes. So the best plan is among those sizes or close to it. The programme on these sizes is
+solved at once, where the full one still has no plan at the time limit.
 """
 
 import math
@@ -18,11 +18,16 @@ from infadapter_solver.programme import best_programme
 from infadapter_solver.variables import Programme
 
 LARGE = 150
-"""Sizes in all; with fewer, the whole programme has a good plan as soon as this one would."""
+"""
+Number of sizes from which a problem is reduced first; below it the full programme finds a good plan
+as fast.
+"""
 
 EFFICIENT, SMALLEST = 4, 2
-"""Sizes of a target beside those that the relaxation uses: the cheapest for what they serve, and
-the smallest, which fill up what a whole pod of another would be too much for."""
+"""
+Neighbours per target: the sizes with the lowest cost per capacity, and the smallest ones, which
+fill what a whole pod of another size would exceed.
+"""
 
 USED = 1e-6
 
@@ -32,7 +37,7 @@ def is_large(problem: Problem) -> bool:
 
 
 def relaxation(problem: Problem, wanted: Requirement) -> Programme:
-    """The programme with fractions of pods, and of the choice of a size."""
+    """Return the programme with fractional pods and choices."""
     programme = best_programme(problem, wanted)
     for variable in programme.model.variables():
         variable.cat = pulp.LpContinuous
@@ -40,7 +45,9 @@ def relaxation(problem: Problem, wanted: Requirement) -> Programme:
 
 
 def rounded(problem: Problem, solved: Programme) -> Problem | None:
-    """The problem on the sizes that a solved relaxation uses, and on their neighbours."""
+    """
+    Return the problem restricted to the sizes that a solved relaxation uses and their neighbours.
+    """
     used = {
         (size.target, size.allocation)
         for size in solved.sizes

@@ -1,4 +1,4 @@
-"""One question, two ways to answer it; and which constraint keeps the answer from being better."""
+"""Solve a problem by one of two methods, and find the constraint that binds."""
 
 from dataclasses import replace
 from enum import StrEnum
@@ -28,9 +28,9 @@ class Binding(StrEnum):
 
 def solve(problem: Problem, *, method: Method = "auto", time_limit_s: float = 2.0) -> Plan:
     """
-    The best plan for the problem, or the best effort (`feasible` False) if none serves its demand.
+    Return the best plan, or the best effort (`feasible` False) if no plan serves the demand.
 
-    `auto` is the exact path, and the programme where the exact path would take too long.
+    `auto` uses the exact method, and the programme where the exact method would take too long.
     """
     check(problem)
     if method != "milp":
@@ -44,15 +44,15 @@ def solve(problem: Problem, *, method: Method = "auto", time_limit_s: float = 2.
 
 def is_unbeaten(problem: Problem, worth: float) -> bool:
     """
-    Whether the problem has plans, and none of them is worth so much; known in a part of the time
-    that the best one takes. False is no claim.
+    Whether the problem has plans and none of them reaches `worth`. Faster than finding the best
+    one. False proves nothing.
     """
     check(problem)
     return none_beats(problem, worth)
 
 
 def binding_of(problem: Problem, plan: Plan) -> Binding:
-    """Found by solving without it."""
+    """Return the binding constraint, found by solving without it."""
     if not plan.feasible or _better(_with_twice_the_budget(problem), problem, plan):
         return Binding.BUDGET
     if problem.min_replicas > 1 and _better(replace(problem, min_replicas=1), problem, plan):
@@ -71,7 +71,10 @@ def _better(relaxed: Problem, problem: Problem, plan: Plan) -> bool:
 
 
 def _with_twice_the_budget(problem: Problem) -> Problem:
-    """At the same price of a core: the cost weight is the price of the whole budget."""
+    """
+    Return the problem with twice the budget at the same price per core; the cost weight refers to
+    the whole budget.
+    """
     return replace(
         problem,
         objective=replace(

@@ -1,4 +1,4 @@
-"""The programme's variables: of each size its pods, of each segment the rate that it serves."""
+"""The variables of the programme: the pods of each size, and the rate served by each segment."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ Expression = Any  # PuLP is untyped
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """One allocation of a target, and its variables."""
+    """One allocation of a target with its variables."""
 
     index: str  # ta
     target: Target
@@ -28,7 +28,7 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What some pods serve at one accuracy, and its variable."""
+    """The rate that some pods serve at one accuracy, and its variable."""
 
     index: str  # t, or tas
     target: Target
@@ -72,7 +72,7 @@ def variables_of(problem: Problem, wanted: Requirement) -> Programme:
 
 def _size(model: Any, index: str, target: Target, allocation: Allocation, most: int) -> Size:
     pods = model.add_variable(f"n_{index}", 0, most, pulp.LpInteger)
-    # At most one pod: n is 0 or 1 itself, and z would only double the size of the paper's case.
+    # With at most one pod n is binary itself, and z would only double the paper's instance.
     chosen = pods if most <= 1 else model.add_variable(f"z_{index}", cat=pulp.LpBinary)
     return Size(index, target, allocation, most, pods, chosen)
 
@@ -80,7 +80,10 @@ def _size(model: Any, index: str, target: Target, allocation: Allocation, most: 
 def _serving(
     problem: Problem, wanted: Requirement, model: Any, index: str, own: list[Size]
 ) -> Iterator[Serving]:
-    """What a target's pods serve: each segment of each size, or all at its only accuracy."""
+    """
+    Yield the rates that a target's pods serve: one per segment and size, or a single one if they
+    have one accuracy.
+    """
     variant = next(v for v in problem.variants if v.name == own[0].target.variant)
     segments = [(size, variant.segments(size.allocation)) for size in own]
     accuracies = {segment.accuracy for _, each in segments for segment in each}
@@ -97,7 +100,7 @@ def _serving(
 
 
 def _wanted(segments: Iterable[Segment], most_rps: float) -> Iterator[Segment]:
-    """Of a pod no more than is wanted of all."""
+    """Yield segments cut off at the total demand."""
     for rps, accuracy in segments:
         if most_rps > 0:
             yield Segment(min(rps, most_rps), accuracy)
@@ -106,8 +109,10 @@ def _wanted(segments: Iterable[Segment], most_rps: float) -> Iterator[Segment]:
 
 def capacity(wanted: Requirement, sizes: Iterable[Size]) -> Expression:
     """
-    Of a pod no more than is wanted of all: the rest serves nobody, and beside a demand of a
-    ten-millionth of it a tolerance of HiGHS would be a plan without a pod.
+    Return the capacity of these sizes, each pod counted at most with the total demand.
+
+    The rest serves nobody; and if a demand were a ten-millionth of a pod's capacity, HiGHS's
+    tolerance would allow a plan without pods.
     """
     unit_rps = unit(wanted.served_rps)
     return pulp.lpSum(
@@ -117,5 +122,5 @@ def capacity(wanted: Requirement, sizes: Iterable[Size]) -> Expression:
 
 
 def unit(amount: float) -> float:
-    """A power of two that goes into the amount eight to sixteen times."""
+    """Return the power of two that goes into the amount eight to sixteen times."""
     return 2.0 ** (math.floor(math.log2(amount)) - 3) if amount > 0 else 1.0

@@ -130,12 +130,13 @@ class Server:
 
 @contextmanager
 def started(*arguments: str, ready: bool = True) -> Iterator[Server]:
+    others = {k: v for k, v in os.environ.items() if not k.startswith("INFADAPTER_")}
     process = subprocess.Popen(
         [sys.executable, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"},
+        env={**others, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"},
     )
     server = Server(process)
     try:

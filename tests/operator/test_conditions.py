@@ -228,7 +228,7 @@ def test_a_rollout_says_what_it_waits_for_and_until_when() -> None:
     assert (found.status, found.reason) == (Status.TRUE, "Starting")
     assert found.message == (
         "1 of 3 planned pods are Ready; waits for small (2) to be Ready;"
-        " at 2027-01-15T08:01:00Z a new plan is made without what has not come"
+        " at 2027-01-15T08:01:00Z a new plan is made without the missing pods"
     )
 
 

@@ -1,8 +1,8 @@
 """
-Made-up loads to train on, more varied than any one service: from silence with bursts to 800 rps.
+Synthetic loads for training, more varied than any one service: from silence with bursts to 800 rps.
 
-Every load is a base rate times the exponential of what happens to it (wandering on several time
-scales, waves, plateaus, spikes that decay), seen through noise from none to more than Poisson's.
+Every load is a base rate times the exponential of random events (wandering on several time scales,
+waves, plateaus, decaying spikes), observed with noise from none to more than Poisson's.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ BASE_RPS = (0.3, 800.0)
 
 
 def varied_loads(count: int, seed: int) -> list[Rates]:
-    """Per-second counts or rates; more of them begin with the same ones."""
+    """Return per-second counts or rates; a larger `count` extends a smaller one."""
     return [_load(np.random.default_rng([seed, index])) for index in range(count)]
 
 
@@ -35,12 +35,12 @@ def _load(random: Random) -> Rates:
 
 
 def _between(random: Random, low: float, high: float) -> float:
-    """Every factor alike."""
+    """Draw log-uniformly."""
     return float(np.exp(random.uniform(np.log(low), np.log(high))))
 
 
 def _wander(random: Random, log_rate: Array) -> None:
-    """Around its mean, forgetting within a time."""
+    """Add a mean-reverting random walk."""
     memory_s, swing = _between(random, 6, 3_600), _between(random, 0.01, 0.4)
     seconds = len(log_rate)
     kernel = np.exp(-np.arange(min(seconds, int(6 * memory_s))) / memory_s)
@@ -57,7 +57,7 @@ def _wave(random: Random, log_rate: Array) -> None:
 
 
 def _plateaus(random: Random, log_rate: Array) -> None:
-    """Up or down for a while, at once or over a minute."""
+    """Add plateaus above or below, entered at once or over a minute."""
     seconds, height = len(log_rate), _between(random, 0.15, 1.6)
     longest_ramp_s = 90.0 if random.random() < 0.6 else 1.5
     for _ in range(random.poisson(seconds / 3_600 * _between(random, 0.5, 15))):
@@ -70,7 +70,7 @@ def _plateaus(random: Random, log_rate: Array) -> None:
 
 
 def _spikes(random: Random, log_rate: Array) -> None:
-    """Up at once, and back exponentially."""
+    """Add spikes that rise at once and decay exponentially."""
     seconds, height = len(log_rate), _between(random, 0.1, 1.3)
     for _ in range(random.poisson(seconds / 3_600 * _between(random, 1, 40))):
         start = int(random.integers(seconds))
@@ -90,7 +90,7 @@ _HAPPENINGS: tuple[tuple[Callable[[Random, Array], None], float], ...] = (
 
 
 def _sessions(random: Random, seconds: int) -> Array:
-    """(seconds,) factors: on for some seconds, off for some more, each time at its own height."""
+    """Return (seconds,) factors of alternating on and off times, with a random height each."""
     on_s, off_s = _between(random, 1, 60), _between(random, 3, 150)
     unlike = float(random.choice([0.0, 0.5, 1.0]))
     factors = np.full(seconds, 0.1 if random.random() < 0.3 else 0.0)
@@ -103,7 +103,7 @@ def _sessions(random: Random, seconds: int) -> Array:
 
 
 def _seen(random: Random, rate: Array) -> Rates:
-    """As it is measured: exactly, as Poisson counts, or as counts that are noisier than these."""
+    """Return the load as measured: exact, as Poisson counts, or as noisier counts."""
     kind = random.random()
     if kind < 0.15:
         return rate if random.random() < 0.5 else np.round(rate)

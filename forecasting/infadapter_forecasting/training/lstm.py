@@ -1,8 +1,8 @@
 """
-Trains InfAdapter's forecaster as its authors do, and its variant that fits any scale.
+Train InfAdapter's forecaster like its authors, and its variant for any scale.
 
-Keras' LSTM is written out, since its activation (relu), its initial weights and its optimiser's
-epsilon differ from torch's. The seed is theirs, 7; the random numbers are not.
+Keras' LSTM is written out, since its activation (relu), initial weights and the optimiser's epsilon
+differ from torch's. The seed, 7, is the authors'; the random numbers are not.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,10 +17,10 @@ from infadapter_forecasting.lstm import MINUTE_S, MINUTES, UNITS, PublishedLstm,
 
 SEED = 7
 L1 = 1e-5
-"""On the kernel."""
+"""L1 regularisation of the kernel."""
 
 Progress = Callable[[int, float], None]
-"""(epoch, training loss)"""
+"""Called with (epoch, training loss)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ def train_published_lstm(
     schedule: LstmSchedule | None = None,
     progress: Progress | None = None,
 ) -> PublishedLstm:
-    """On one trace, in rps as they are."""
+    """Train on one trace, in rps."""
     windows, following = _minutes(rates)
     return PublishedLstm(weights=_train(windows, following, seed, schedule, progress))
 
@@ -50,7 +50,7 @@ def train_scaled_lstm(
     schedule: LstmSchedule | None = None,
     progress: Progress | None = None,
 ) -> ScaledLstm:
-    """On many traces, each window divided by its maximum."""
+    """Train on many traces, each window divided by its maximum."""
     pairs = [_minutes(trace) for trace in traces if len(trace) > MINUTE_S * (MINUTES + 1)]
     windows = np.concatenate([pair[0] for pair in pairs])
     following = np.concatenate([pair[1] for pair in pairs])
@@ -63,7 +63,7 @@ def train_scaled_lstm(
 
 
 def _minutes(rates: Rates) -> tuple[Array, Array]:
-    """(windows, 10) and (windows,): maxima of whole minutes and of the minute after."""
+    """Return (windows, 10) and (windows,): maxima of whole minutes, and of the minute after."""
     whole = len(rates) // MINUTE_S
     maxima = rates[: whole * MINUTE_S].reshape(whole, MINUTE_S).max(axis=1)
     pairs = np.lib.stride_tricks.sliding_window_view(maxima, MINUTES + 1)
@@ -92,7 +92,7 @@ class Network(nn.Module):
         return (hidden @ self.dense_weight + self.dense_bias)[:, 0]
 
     def to_numpy(self) -> dict[str, Array]:
-        """By name, as `PublishedLstm` takes them."""
+        """Return the weights by name, as `PublishedLstm` takes them."""
         return {name: _array(value) for name, value in self.named_parameters()}
 
 

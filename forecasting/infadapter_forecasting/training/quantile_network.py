@@ -1,4 +1,4 @@
-"""Trains the quantile network with the pinball loss of all its outputs."""
+"""Train the quantile network with the pinball loss of all its outputs."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ from infadapter_forecasting.training.samples import Samples, samples
 PIECE_S = 14_400
 
 Progress = Callable[[int, float], None]
-"""(epoch, loss on the traces held back)"""
+"""Called with (epoch, loss on the held-back traces)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """How long and how fast."""
+    """Length and learning rate of the training."""
 
     epochs: int = 22
     batch: int = 512
@@ -39,7 +39,7 @@ class Schedule:
 
 
 ADAPTING = Schedule(epochs=10, learning_rate=1e-3, most_samples=200_000)
-"""For going on from the shipped network with one service's own history."""
+"""Schedule for adapting the shipped network to one service's own history."""
 
 
 def train_quantile_network(
@@ -51,9 +51,8 @@ def train_quantile_network(
     progress: Progress | None = None,
 ) -> QuantileNetwork:
     """
-    From per-second rates; the same seed gives the same network on the same machine.
-
-    `start` is a network to go on from: the shipped one, to adapt it to a service's own history.
+    Train from per-second rates; the same seed gives the same network on the same machine. `start`
+    is a network to continue from, such as the shipped one.
     """
     plan = schedule or Schedule()
     torch.set_num_threads(min(plan.threads, torch.get_num_threads()))
@@ -69,7 +68,7 @@ def train_quantile_network(
 
 
 def _silent(epoch: int, loss: float) -> None:
-    """No one looks."""
+    """Ignore progress."""
 
 
 def _split(
@@ -88,7 +87,7 @@ def _split(
 
 
 def _pieces(trace: Rates) -> list[Rates]:
-    """A long trace is held back in parts, not as a whole."""
+    """Split a long trace, so that parts of it are held back instead of the whole."""
     return list(np.array_split(trace, -(-len(trace) // PIECE_S))) if len(trace) else []
 
 
@@ -100,7 +99,7 @@ class Network(nn.Module):
         self.last = nn.Linear(HIDDEN + INPUTS, OUTPUTS)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(samples, buckets × horizons, levels)"""
+        """Return (samples, buckets × horizons, levels)."""
         hidden = nn.functional.silu(self.first(inputs))
         hidden = nn.functional.silu(self.second(hidden))
         raw = self.last(torch.cat((hidden, inputs), dim=1))
@@ -110,7 +109,7 @@ class Network(nn.Module):
 
 
 def to_arrays(net: Network) -> dict[str, Array]:
-    """By name, as `QuantileNetwork` takes them."""
+    """Return the weights by name, as `QuantileNetwork` takes them."""
     layers = {"first": net.first, "second": net.second, "last": net.last}
     weights = {f"{name}_weight": _array(layer.weight.T) for name, layer in layers.items()}
     return weights | {f"{name}_bias": _array(layer.bias) for name, layer in layers.items()}
@@ -136,7 +135,9 @@ def _pinball(found: Tensor, came: Tensor) -> Tensor:
 def _descend(
     net: Network, learned: Samples, held: Samples, plan: Schedule, progress: Progress
 ) -> None:
-    """Adam with a falling rate; keeps the weights that did best on what was held back."""
+    """
+    Train with Adam and a decaying learning rate, keeping the weights with the best held-back loss.
+    """
     inputs, came = _tensors(learned)
     optimiser = torch.optim.AdamW(net.parameters(), lr=plan.learning_rate, weight_decay=1e-4)
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, plan.epochs)

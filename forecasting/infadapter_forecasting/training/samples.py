@@ -1,4 +1,4 @@
-"""From traces to what a network learns from: many windows, and what came after each."""
+"""Training samples from traces: windows, and what followed each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +13,12 @@ from infadapter_forecasting.rates import highest_after
 
 STEP_S = 10
 SHORT = 0.1
-"""The share of windows that begin with the trace, so that a young history is known too."""
+"""Share of windows that begin with the trace, so that young histories are covered."""
 
 FARTHEST = 60.0
-"""In spreads: what is farther off is a jump, which more distance would not teach better."""
+"""
+Limit of targets in spreads. Beyond it is a jump, of which a larger distance teaches nothing more.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,7 @@ class Samples:
 
 
 def samples(traces: Sequence[Rates], *, most: int, random: np.random.Generator) -> Samples:
-    """At most so many, of all traces alike."""
+    """Return at most `most` samples, spread evenly over the traces."""
     longest_s = max(HORIZONS_S)
     usable = [trace for trace in traces if len(trace) > 2 * longest_s]
     each = max(1, most // max(1, len(usable)))
@@ -54,7 +56,7 @@ def _of_trace(trace: Rates, count: int, random: np.random.Generator) -> Samples:
 
 
 def _cut(trace: Rates, at: int, random: np.random.Generator) -> tuple[Rates, Seconds]:
-    """The trace as if it had begun a moment before."""
+    """Return the trace as if it had begun shortly before."""
     known_s = min(at, int(random.integers(5, 300)))
     return trace[at - known_s : at + max(HORIZONS_S)], np.array([known_s], dtype=np.intp)
 

@@ -1,4 +1,4 @@
-"""The orders of an executor that have not begun: a priority queue by `earliest_s`."""
+"""The pending orders of an executor: a priority queue by `earliest_s`."""
 
 import threading
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from infadapter_server.executors.messages import Infer, LoadModel, Order, Unload
 
 
 class Agenda:
-    """For orders from any thread; whoever does them waits in `next`."""
+    """Orders may be added from any thread; the executor waits in `next`."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -25,7 +25,7 @@ class Agenda:
             self._changed.notify()
 
     def next(self) -> Order | None:
-        """The first one, once it may begin; None after `end`."""
+        """Return the first order once it may begin; None after `end`."""
         with self._changed:
             while not self._ended:
                 wait_s = self._orders[0][0] - self._clock() if self._orders else None
@@ -40,7 +40,7 @@ class Agenda:
             self._changed.notify()
 
     def forget(self) -> int:
-        """Drop the work of somebody who has gone; return how much it was."""
+        """Drop the pending work of a controller that has gone, and return how much it was."""
         with self._changed:
             kept = [entry for entry in self._orders if not isinstance(entry[2], Infer | LoadModel)]
             dropped = len(self._orders) - len(kept)
@@ -48,6 +48,6 @@ class Agenda:
         return dropped
 
     def going(self) -> set[str]:
-        """Models that are to be unloaded."""
+        """Return the models that will be unloaded."""
         with self._changed:
             return {order.model for *_, order in self._orders if isinstance(order, UnloadModel)}

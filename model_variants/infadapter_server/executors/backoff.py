@@ -1,4 +1,7 @@
-"""Exponential backoff with jitter: who was cut off together doesn't come back together."""
+"""
+Exponential back-off with jitter, so that clients that were disconnected together don't return
+together.
+"""
 
 import random
 from collections.abc import Iterator
@@ -10,7 +13,7 @@ MOST_S = 10.0
 def delays_s(
     first_s: float = FIRST_S, most_s: float = MOST_S, rng: random.Random | None = None
 ) -> Iterator[float]:
-    """Seconds to wait, each between half of twice the one before and all of it."""
+    """Yield waiting times in seconds, each between half and all of twice the one before."""
     rng, bound_s = rng or random.Random(), first_s
     while True:
         yield rng.uniform(bound_s / 2, bound_s)

@@ -1,7 +1,8 @@
-"""The child process of an executor: the same loop, with tensors in memory that it shares.
+"""
+The child process of an executor: the same loop, with tensors in shared memory.
 
-It reads orders beside its work and so ends at once with its parent, whose death closes the pipe.
-(PR_SET_PDEATHSIG would do it already when the *thread* ends that started the child.)
+It reads orders in a thread of its own, and so ends with its parent, whose death closes the pipe.
+(PR_SET_PDEATHSIG would already fire when the *thread* that started the child ends.)
 """
 
 import logging
@@ -33,14 +34,14 @@ from infadapter_server.logs import log_to_stderr
 from infadapter_server.networks.stored import Stored
 
 ORPHANED = 3
-"""The exit code of a child whose parent has gone."""
+"""Exit code of a child whose parent has gone."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """An Infer whose inputs lie in a slot, where its outputs are wanted."""
+    """An Infer whose inputs are in a slot, where its outputs are expected."""
 
     run: int
     model: str
@@ -53,7 +54,7 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The end of a Placed: outputs of this shape lie in its slot, if it is done."""
+    """The end of a Placed; if it is done, outputs of this shape are in its slot."""
 
     report: Inferred
     slot: int
@@ -62,7 +63,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Birth:
-    """What a child is told before it begins. `cpus`: the cores that it keeps to."""
+    """What a child is told at its start. `cpus` are the cores that it may use."""
 
     name: str
     prepare: Callable[[], Opener]
@@ -146,7 +147,7 @@ class _Child:
 
 
 def _be_known_as(name: str) -> None:
-    """To `ps` and `top`, which show fifteen letters."""
+    """Set the process name for `ps` and `top`, which show fifteen letters."""
     comm = Path("/proc/self/comm")
     if comm.exists():
         comm.write_text(name[:15])

@@ -1,6 +1,7 @@
-"""The parent's side of a child process: orders go by a pipe, their tensors by slots.
+"""
+The parent's side of a child process: orders go through a pipe, their tensors through slots.
 
-What finds no slot waits here, uncopied; more than a few of those are refused with a sentence.
+Batches without a free slot wait here, uncopied; beyond a limit they are refused with a sentence.
 """
 
 import threading
@@ -25,11 +26,13 @@ from infadapter_server.executors.refused import refused
 from infadapter_server.executors.slots import Slots, joint_shape
 
 MOST_WAITING, MOST_LOADS = 64, 256
-"""Batches that wait for a slot, and loads that have not ended: more than any scheduler sends."""
+"""
+Limits on batches that wait for a slot, and on loads in progress: more than any scheduler sends.
+"""
 
 
 class Handover:
-    """Orders from any thread to one child; its reports in the thread that calls `read`."""
+    """Orders from any thread to one child; its reports arrive in the thread that calls `read`."""
 
     def __init__(self, name: str, connection: Connection, slots: Slots, tell: Tell) -> None:
         self._name, self._connection, self._slots, self._tell = name, connection, slots, tell
@@ -79,7 +82,7 @@ class Handover:
         self._send(Placed(order.run, order.model, slot, shape, *window, order.point))
 
     def close(self) -> None:
-        """Let the child end after what it is doing."""
+        """Let the child end after its current order."""
         self._send(None)
 
     def _send(self, message: object) -> None:
@@ -87,7 +90,7 @@ class Handover:
             self._connection.send(message)
 
     def read(self) -> None:
-        """Tell what the child reports, until it has ended."""
+        """Pass on the child's reports until it has ended."""
         try:
             while True:
                 self._tell(self._report(self._connection.recv()))

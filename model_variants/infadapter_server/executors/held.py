@@ -1,4 +1,4 @@
-"""A network in an executor's memory: by its operating points, where it has such, or as it is."""
+"""A network in an executor's memory, with its operating points if it has any."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -20,11 +20,14 @@ from infadapter_server.networks.stored import Stored
 from infadapter_server.serving.quota import stopped_s
 
 WARM_UPS = 3
-"""Executions of each batch size after loading: the first is slow, the fastest is the estimate."""
+"""Executions per batch size after loading: the first is slow, the fastest becomes the estimate."""
 
 
 class Held:
-    """Who names no point is answered by the most accurate. Raises LoadError for points amiss."""
+    """
+    The network. Requests that name no point are answered by the most accurate. Raises LoadError for
+    invalid points.
+    """
 
     def __init__(self, network: Loaded, stored: Stored) -> None:
         self._stored, self._network = stored, network
@@ -39,7 +42,10 @@ class Held:
 
     @property
     def weights_bytes(self) -> int:
-        """Raises LoadError where a stranger's network says something else."""
+        """
+        Return the size of the weights. Raises LoadError if a user's network reports something
+        invalid.
+        """
         said = self._network.weights_bytes
         if not isinstance(said, int) or said < 0:
             raise LoadError(
@@ -49,13 +55,13 @@ class Held:
         return said
 
     def answer(self, rows: Floats, point: str) -> Floats:
-        """Raises UnknownPoint, and whatever a stranger's network raises."""
+        """Compute a batch. Raises UnknownPoint, and whatever a user's network raises."""
         return self._answer(rows, point)
 
     def warmed_up(
         self, clock: Callable[[], float] = time.monotonic
     ) -> tuple[dict[int, float], tuple[Point, ...]]:
-        """Seconds by batch size of who names no point, and all points as measured here."""
+        """Return seconds by batch size without a named point, and all points as measured here."""
         sizes = self._stored.batch_sizes
         points = tuple(
             Point(each.name, each.accuracy, self._timed(each.name, sizes, clock))
@@ -79,9 +85,9 @@ class Held:
 
 def _full_speed_s(execution: Callable[[], object], clock: Callable[[], float]) -> float:
     """
-    What it takes while the quota doesn't stop it. A pod of a tenth of a core is stopped within a
-    single large batch, for several times as long as it computes; beside ones, which are not, it
-    would seem to be worth nothing.
+    Return the time of an execution without throttling. A pod with a tenth of a core is throttled
+    within a single large batch, for several times its computing time; relative to single images,
+    which are not, large batches would look useless.
     """
     stopped_before_s, computed_before_s, began_s = stopped_s(), time.thread_time(), clock()
     execution()

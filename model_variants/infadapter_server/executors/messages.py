@@ -1,9 +1,9 @@
 """
 Orders to an executor, and its reports: Clockwork's action API (OSDI'20, section 5), as values.
 
-An executor has no choice: it does one order at a time, not before `earliest_s` and not after
+An executor has no choice: it processes one order at a time, not before `earliest_s` and not after
 `latest_s`, and reports when it began and ended. Times are seconds of this machine's monotonic
-clock, which all its processes share; who carries orders to another machine translates them.
+clock, which all its processes share; a link to another machine translates them.
 """
 
 from collections.abc import Mapping
@@ -36,10 +36,10 @@ class Infer:
 
 @dataclass(frozen=True, slots=True)
 class LoadModel:
-    """Weights from disk into memory, warmed up by executions of each batch size.
-
-    They take far longer than the load. Whoever has a profile, as of a model that comes back,
-    orders it with the smallest batch size only, which shows that it computes.
+    """
+    Load weights from disk into memory, and warm up each batch size, which takes far longer than the
+    load. If a profile is known, only the smallest batch size is warmed up, to show that the model
+    computes.
     """
 
     stored: Stored
@@ -49,14 +49,14 @@ class LoadModel:
 
 @dataclass(frozen=True, slots=True)
 class UnloadModel:
-    """Weights out of memory; done before whatever is ordered later."""
+    """Unload a model, before any later order."""
 
     model: str
 
 
 @dataclass(frozen=True, slots=True)
 class UseThreads:
-    """Compute with so many threads from now on: the CPU quota has changed."""
+    """Use this many threads from now on, because the CPU quota has changed."""
 
     threads: int
 
@@ -78,9 +78,9 @@ class Inferred:
 
 @dataclass(frozen=True, slots=True)
 class ModelLoaded:
-    """The end of a LoadModel. `execution_s`: seconds by batch size, as measured warming up.
-
-    `points` are those of an adaptive network, measured alike; the most accurate is the last.
+    """
+    The end of a LoadModel. `execution_s` are seconds by batch size from the warm-up. `points` are
+    those of an adaptive network, measured likewise; the most accurate is the last.
     """
 
     model: str
@@ -96,10 +96,10 @@ class ModelLoaded:
 
 @dataclass(frozen=True, slots=True)
 class ExecutorReady:
-    """Orders are taken from now on. `resident`: models that are in its memory already.
-
-    `memory_bytes` is what all weights together may take there; None: the executor sets no bound.
-    `shared_load`: a load takes its turn among executions, which wait for it; else it goes beside.
+    """
+    Orders are accepted from now on. `resident` are models already in memory. `memory_bytes` limits
+    the weights (None: no limit). `shared_load`: loads queue with executions; otherwise they run
+    concurrently.
     """
 
     memory_bytes: int | None = None
@@ -109,7 +109,7 @@ class ExecutorReady:
 
 @dataclass(frozen=True, slots=True)
 class ExecutorLost:
-    """The executor has ended, or is out of reach: what it was told is not done."""
+    """The executor has ended, or is unreachable: its pending orders are not done."""
 
     reason: str
 

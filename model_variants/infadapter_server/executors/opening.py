@@ -1,4 +1,4 @@
-"""How whoever computes comes to torch: late, and in its own thread or process."""
+"""Import torch late, and only in the thread or process that computes."""
 
 import gc
 from collections.abc import Callable, Iterator
@@ -10,13 +10,13 @@ from infadapter_server.networks.stored import Stored
 
 Loaded = Model | AdaptiveNetwork
 Opener = Callable[[Stored], Loaded]
-"""Raises LoadError."""
+"""Opens a stored model. Raises LoadError."""
 
 
 def torch_opener() -> Opener:
-    """Import torch, which takes seconds, and return what opens models with it.
-
-    A process that only hands out work never calls this, and stays some 200 MB smaller.
+    """
+    Import torch, which takes seconds, and return a function that opens models with it. A process
+    that only distributes work never calls this, and stays some 200 MB smaller.
     """
     with _collector_at_rest():
         from infadapter_server.networks.models import open_stored
@@ -26,7 +26,10 @@ def torch_opener() -> Opener:
 
 @contextmanager
 def _collector_at_rest() -> Iterator[None]:
-    """What is imported stays: to look through it again and again is an eighth of the import."""
+    """
+    Disable garbage collection during the import: imported objects stay, and scanning them takes an
+    eighth of the time.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:

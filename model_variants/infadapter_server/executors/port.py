@@ -1,4 +1,4 @@
-"""What an executor is to whoever schedules: a thread, a child process, a worker on another pod."""
+"""The interface of executors: a thread, a child process, or a worker on another pod."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -6,7 +6,7 @@ from typing import Protocol
 from infadapter_server.executors.messages import Order, Report
 
 Tell = Callable[[Report], None]
-"""Called from any thread: who needs another one hands the report over."""
+"""Receives reports, from any thread."""
 
 
 class Executor(Protocol):
@@ -15,25 +15,25 @@ class Executor(Protocol):
 
     @property
     def returns(self) -> bool:
-        """After it was lost, it comes back by itself: ExecutorReady once more."""
+        """Whether it comes back by itself after being lost, with another ExecutorReady."""
         ...
 
     def start(self, tell: Tell) -> None:
-        """Begin; reports go to `tell`, in the order of their ends.
-
-        The first is ExecutorReady, or ExecutorLost where nothing can begin; orders may be handed
-        over before. After ExecutorLost it may be started again, unless it returns by itself.
+        """
+        Begin; reports go to `tell` in order of completion. The first is ExecutorReady, or
+        ExecutorLost if it cannot begin; orders may be submitted before. After ExecutorLost it may
+        be started again, unless it returns by itself.
         """
         ...
 
     def submit(self, order: Order) -> None:
-        """Hand over an order. Never waits, never raises: what can't be done is reported."""
+        """Submit an order. Never waits or raises; failures are reported."""
         ...
 
     def stop(self, within_s: float) -> bool:
-        """End after the order that is being done; False if it had to be given up."""
+        """End after the current order; False if that had to be given up."""
         ...
 
     def abandon(self) -> None:
-        """Lose it now, with what it is doing, which may never end. A thread can't be ended."""
+        """Lose it now, with its current order, which may never end. A thread can't be ended."""
         ...

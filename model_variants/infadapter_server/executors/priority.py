@@ -1,8 +1,9 @@
 """
-CPU priority (nice) of the thread that computes, below that of the threads which refuse and answer.
+Lower the CPU priority (nice) of the computing thread below that of the threads that refuse and
+answer.
 
-At equal priorities an executor that is never idle leaves half of a core to the HTTP side; where
-that needs more, requests wait unseen in their sockets, and are late before they are admitted.
+At equal priority a busy executor leaves half of a core to the HTTP side. If that needs more,
+requests wait unseen in their sockets and are late before they are admitted.
 """
 
 import os
@@ -12,10 +13,10 @@ from contextlib import suppress
 __all__ = ["give_way"]
 
 _NICE = 5
-"""A quarter of the CPU time, while somebody else of this container wants it as well."""
+"""A quarter of the CPU time while other threads of the container are busy as well."""
 
 
 def give_way() -> None:
-    """Lower the priority of the thread that calls; threads that it starts inherit that."""
+    """Lower the priority of the calling thread; threads that it starts inherit it."""
     with suppress(OSError):  # threads have a priority of their own on Linux only
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

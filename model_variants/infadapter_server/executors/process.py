@@ -1,7 +1,8 @@
-"""An executor that is a child process: an interpreter of its own, and a death of its own.
+"""
+An executor in a child process, which has an interpreter of its own and can fail alone.
 
-A child that is killed, by the kernel for its memory or by a fault in native code, takes the batch
-it was running with it and nothing else: it is reported as lost and can be started again.
+A child that is killed, for its memory or by a fault in native code, loses its running batch and
+nothing else: it is reported as lost and can be started again.
 """
 
 import os
@@ -32,13 +33,13 @@ from infadapter_server.executors.slots import Slots, new_memory
 from infadapter_server.surroundings import complete_surroundings
 
 SLOTS = 4
-"""One batch that runs, one or two that were sent ahead, one that is being answered."""
+"""One running batch, one or two sent ahead, one being answered."""
 
 _GRACE_S = 0.5  # from SIGTERM to SIGKILL
 
 
 class ProcessExecutor:
-    """`prepare` is called in the child, and must be found by its name there."""
+    """The executor. `prepare` is called in the child and must be importable there."""
 
     returns = False
 
@@ -92,7 +93,7 @@ class ProcessExecutor:
 
 
 class _Life:
-    """One child, from its start to its end, which is always told."""
+    """One child, from its start to its end, which is always reported."""
 
     def __init__(self, birth: Birth, tell: Tell) -> None:
         self._name, self._tell = birth.name, tell
@@ -119,7 +120,7 @@ class _Life:
         )
 
     def begin(self) -> None:
-        """Let it report; whoever hears of it can submit orders by now."""
+        """Report that it is ready; from then on orders may be submitted."""
         self._reader.start()
 
     def stop(self, within_s: float) -> bool:
@@ -157,7 +158,9 @@ class _Life:
 
 @contextmanager
 def _deaf_to_ctrl_c() -> Iterator[None]:
-    """A child has this mask from its first moment; while it imports, it can't ignore signals."""
+    """
+    Block SIGINT for the child from its first moment, as it can't ignore signals while it imports.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

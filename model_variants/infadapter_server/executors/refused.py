@@ -1,4 +1,4 @@
-"""The report of an order that is not even begun: never silence, always a sentence."""
+"""The report of an order that does not begin: always a sentence, never silence."""
 
 import time
 
@@ -15,7 +15,7 @@ from infadapter_server.executors.messages import (
 def refused(
     order: Order, error: str, outcome: Outcome = Outcome.FAILED
 ) -> Inferred | ModelLoaded | None:
-    """None where nobody waits for a report."""
+    """Return the report, or None for an order without one."""
     now_s = time.monotonic()
     match order:
         case Infer():

@@ -1,4 +1,4 @@
-"""A supervisor of an executor that doesn't come back by itself, as a child process."""
+"""A supervisor for executors that don't return by themselves, such as a child process."""
 
 import logging
 import threading
@@ -9,13 +9,13 @@ from infadapter_server.executors.messages import ExecutorLost, ExecutorReady, Or
 from infadapter_server.executors.port import Executor, Tell
 
 STEADY_S = 30.0
-"""Who was ready for so long is started again as soon as the first time."""
+"""Seconds of being ready after which the back-off starts over."""
 
 _log = logging.getLogger(__name__)
 
 
 class Restarting:
-    """The same executor, started again after it was lost, with exponential backoff."""
+    """The same executor, restarted after it was lost, with exponential back-off."""
 
     returns = True
 

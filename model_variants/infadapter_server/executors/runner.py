@@ -1,6 +1,6 @@
 """
-The loop of an executor: one order at a time, in the order of their `earliest_s`, in time or not
-at all. It is the same loop in a thread, in a child process and in a worker on another pod.
+The loop of an executor: one order at a time, ordered by `earliest_s`, in time or not at all. The
+same in a thread, a child process and a worker.
 """
 
 import logging
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 class Runner:
-    """Orders from any thread, done in the one that calls `run`."""
+    """Orders may be submitted from any thread; they run in the thread that calls `run`."""
 
     shared_load = True  # one loop does loads and executions
 
@@ -52,15 +52,15 @@ class Runner:
         self._agenda.add(order)
 
     def forget(self) -> int:
-        """Drop the work that has not begun, of somebody who has gone; return how much it was."""
+        """Drop the pending work of a controller that has gone, and return how much it was."""
         return self._agenda.forget()
 
     def holds(self) -> frozenset[str]:
-        """Models that are loaded and will stay so after the orders given so far."""
+        """Return the models that will be loaded after the orders given so far."""
         return frozenset(self._models) - self._agenda.going()
 
     def end(self) -> None:
-        """After the order that is being done."""
+        """End after the current order."""
         self._agenda.end()
 
     def run(self) -> None:
@@ -71,7 +71,7 @@ class Runner:
             self._busy_since_s, self.loading = None, False
 
     def busy_s(self) -> float:
-        """For how long it has been doing the present order."""
+        """Return how long the current order has been running, s."""
         since_s = self._busy_since_s
         return 0.0 if since_s is None else self._clock() - since_s
 

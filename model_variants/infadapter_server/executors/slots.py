@@ -1,7 +1,8 @@
-"""Shared memory for tensors: a few slots of one size, which two processes see at once.
+"""
+Shared memory for tensors: a few slots of equal size that two processes map.
 
-It is a memfd, which has no name: nothing is left behind whoever is killed, and it counts as the
-pod's memory. A named segment lives in /dev/shm, of which a container has 64 MiB by default.
+It is a memfd, which has no name: nothing is left behind when a process is killed, and it counts as
+the pod's memory. Named segments are in /dev/shm, of which a container has 64 MiB by default.
 """
 
 import mmap
@@ -18,10 +19,10 @@ FLOAT_BYTES = 4
 
 
 class Slots:
-    """`count` places, each for the inputs of one batch and then for its outputs."""
+    """`count` slots, each for the inputs of one batch and then for its outputs."""
 
     def __init__(self, handle: int, count: int, slot_bytes: int) -> None:
-        """Map what a file descriptor stands for, which isn't needed after that."""
+        """Map the memory of a file descriptor, which isn't needed afterwards."""
         self.count, self.slot_bytes = count, slot_bytes
         self._memory = mmap.mmap(handle, count * _in_pages(slot_bytes))
 
@@ -40,14 +41,14 @@ class Slots:
 
 
 def new_memory(count: int, slot_bytes: int) -> int:
-    """Return a file descriptor of zeros; they take no room before they are written."""
+    """Return a file descriptor of zeros, which take no memory before they are written."""
     handle = os.memfd_create("infadapter-tensors")
     os.ftruncate(handle, count * _in_pages(slot_bytes))
     return handle
 
 
 def slot_bytes_for(models: Iterable[Stored]) -> int:
-    """The larger of inputs and outputs of the largest batch of any of these models."""
+    """Return the larger of inputs and outputs of the largest batch of these models."""
     shapes = (
         (max(stored.batch_sizes), shape)
         for stored in models
@@ -57,7 +58,7 @@ def slot_bytes_for(models: Iterable[Stored]) -> int:
 
 
 def joint_shape(rows: tuple[Floats, ...]) -> tuple[int, ...] | None:
-    """Of a batch with these rows in a row; None if they are of different shapes, or none."""
+    """Return the shape of a batch of these rows; None if their shapes differ, or there are none."""
     image_shapes = {row.shape[1:] for row in rows}
     if len(image_shapes) != 1:
         return None

@@ -1,4 +1,4 @@
-"""An executor that is a thread of this process: nothing is copied, the interpreter is shared."""
+"""An executor in a thread of this process: nothing is copied, the interpreter is shared."""
 
 import threading
 
@@ -31,7 +31,7 @@ class ThreadExecutor:
         return not self._thread.is_alive()
 
     def abandon(self) -> None:
-        """What it does can't be ended from here."""
+        """Its current order can't be ended from here."""
 
     def _run(self) -> None:
         try:

@@ -1,5 +1,7 @@
-"""The entry of `python -m infadapter_server.loadgen`, light enough that Ctrl-C never meets a
-traceback."""
+"""
+Entry point of `python -m infadapter_server.loadgen`, light enough that an early Ctrl-C prints no
+traceback.
+"""
 
 import sys
 

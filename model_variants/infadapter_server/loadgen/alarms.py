@@ -1,8 +1,9 @@
-"""An alarm that rings on time: the event loop's own timers are a millisecond too coarse.
+"""
+A precise alarm: the event loop's own timers are a millisecond too coarse.
 
-Linux has timers as file descriptors, which wake the loop within tens of microseconds. Measured with
-asyncio.sleep, the 99th percentile of the sending error never came below 1 ms at any rate; with a
-timerfd it stays below to thousands of requests a second (benchmarks/loadgen_precision.py).
+Linux has timers as file descriptors, which wake the loop within tens of microseconds. With
+asyncio.sleep the 99th percentile of the sending error never fell below 1 ms at any rate; with a
+timerfd it stays below that up to thousands of requests a second (benchmarks/loadgen_precision.py).
 """
 
 import asyncio
@@ -18,13 +19,15 @@ _ABSOLUTE = 1
 
 class Alarm(Protocol):
     def ring_at(self, when_s: float) -> None:
-        """Ring once at a moment of `time.monotonic`, at once if it is past; replaces the last."""
+        """
+        Fire once at a time of `time.monotonic`, at once if it is past; replaces the last time.
+        """
 
     def close(self) -> None: ...
 
 
 def make_alarm(ring: Callable[[], None]) -> Alarm:
-    """Return the most exact alarm that this machine has, for the running event loop."""
+    """Return the most precise alarm available, for the running event loop."""
     try:
         return TimerfdAlarm(ring)
     except (AttributeError, OSError, NotImplementedError):  # not Linux, or a loop without readers
@@ -40,7 +43,7 @@ class _Itimerspec(ctypes.Structure):
 
 
 class TimerfdAlarm:
-    """Rings by a CLOCK_MONOTONIC timerfd, through ctypes (Python has it from 3.13 on only)."""
+    """Fires by a CLOCK_MONOTONIC timerfd, through ctypes (Python has it only from 3.13 on)."""
 
     def __init__(self, ring: Callable[[], None]) -> None:
         libc = ctypes.CDLL(None, use_errno=True)
@@ -71,7 +74,7 @@ class TimerfdAlarm:
 
 
 class LoopAlarm:
-    """Rings by the event loop's own timer: right, but up to some milliseconds late."""
+    """Fires by the event loop's own timer, up to some milliseconds late."""
 
     def __init__(self, ring: Callable[[], None]) -> None:
         self._loop = asyncio.get_running_loop()

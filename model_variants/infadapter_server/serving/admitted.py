@@ -1,7 +1,4 @@
-"""
-Requests that were admitted: each is answered exactly once, by its deadline, and counted as what
-became of it.
-"""
+"""Admitted requests: each is answered exactly once, by its deadline, and counted by its outcome."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -19,7 +16,7 @@ __all__ = ["Admitted"]
 
 
 class Admitted:
-    """`gone` takes back a request of the scheduler for which nobody waits any more."""
+    """The admitted requests. `gone` cancels a request in the scheduler when its client has gone."""
 
     def __init__(
         self,
@@ -33,7 +30,7 @@ class Admitted:
         self._dues = Dues()
 
     def __len__(self) -> int:
-        """Images that wait or are computed."""
+        """Number of images that wait or are computed."""
         return len(self._tickets)
 
     def add(self, ticket: Ticket) -> None:
@@ -42,7 +39,7 @@ class Admitted:
         self._metrics.admitted.inc()
 
     def members(self, numbers: Iterable[int]) -> list[Member]:
-        """Of a batch, those that somebody still waits for."""
+        """Return the members of a batch whose clients still wait."""
         return [(n, self._tickets[n]) for n in numbers if n in self._tickets]
 
     def next_due_s(self) -> float:
@@ -51,7 +48,7 @@ class Admitted:
     # --- answers -----------------------------------------------------------------------------
 
     def deliver(self, sent: Sent, report: Inferred, outputs: Floats) -> None:
-        """A batch is done."""
+        """Deliver the outputs of a completed batch."""
         for at, (number, ticket) in enumerate(sent.members):
             if self._tickets.pop(number, None) is None:
                 continue  # nobody waits for it any more
@@ -62,7 +59,10 @@ class Admitted:
                 ticket.answer.set_result(ticket.result())
 
     def answered(self, ticket: Ticket) -> None:
-        """The answer has been written: how long was the way back, and was it in time?"""
+        """
+        Record that the answer was written: its delay after the execution, and whether it was in
+        time.
+        """
         now_s = self._clock()
         self.margin.learn(now_s - ticket.end_s)
         self._metrics.queue_seconds.observe(max(0.0, ticket.begin_s - ticket.arrived_s))
@@ -74,22 +74,22 @@ class Admitted:
     # --- no answers --------------------------------------------------------------------------
 
     def left(self, ticket: Ticket) -> None:
-        """Its client has gone."""
+        """The client has gone."""
         self._end(ticket, Outcome.GONE, ClientGone())
 
     def failed(self, sent: Sent, error: str) -> None:
-        """A batch can't be computed."""
+        """A batch could not be computed."""
         for _, ticket in sent.members:
             self._end(ticket, Outcome.FAILED, InferenceError(error))
 
     def given_up(self, number: int, reason: Reason) -> None:
-        """The scheduler can't keep its word."""
+        """The scheduler gives up an accepted request."""
         ticket = self._tickets.get(number)
         if ticket is not None:
             self._end(ticket, Outcome.CANCELLED, Unserved(reason, accepted=True))
 
     def end_late(self, now_s: float) -> None:
-        """Who is due now gets no answer any more, whatever the reason."""
+        """Answer no request whose deadline has passed, whatever the reason."""
         for ticket in self._dues.passed(now_s):
             self._end(ticket, Outcome.LATE, Unserved(Reason.GIVEN_UP, accepted=True))
 

@@ -1,4 +1,6 @@
-"""One timer for all that is due: deadlines and the scheduler's ticks, not one for each."""
+"""
+A single timer for everything that is due (deadlines, scheduler ticks) instead of one for each.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -7,7 +9,7 @@ from math import inf
 __all__ = ["Alarm"]
 
 _LEAST_S = 0.001
-"""The resolution of the event loop's timers: a shorter one would come before its time."""
+"""Resolution of the event loop's timers; a shorter timer would fire early."""
 
 
 class Alarm:
@@ -17,7 +19,7 @@ class Alarm:
         self._at_s = inf
 
     def set(self, at_s: float, now_s: float) -> None:
-        """It rings by then; who is rung sets it anew."""
+        """Fire at `at_s` at the latest; the callback sets the next time."""
         if at_s >= self._at_s:
             return
         self.cancel()

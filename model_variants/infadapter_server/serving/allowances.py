@@ -1,8 +1,9 @@
 """
-Allowances: which operating points of a model may serve, and from which accuracy on, for everybody.
+Allowances: the operating points of a model that may serve, and the accuracy floor, for all
+requests.
 
-A plan changes them while the server runs. They outlive a model's loads and its files, and not the
-process: whoever plans says them again.
+A plan changes them while the server runs. They survive reloads of the model and its files, but not
+the process: the planner sends them again.
 """
 
 import logging
@@ -21,14 +22,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Allowances:
-    """`points` are those that the scheduler knows of a model."""
+    """The allowances by model. `points` returns the points that the scheduler knows."""
 
     tell: Callable[[Event], None]
     points: Callable[[str], Sequence[Point]]
     _of: dict[str, PointsAllowed] = field(default_factory=dict)
 
     def allow(self, name: str, allowed: tuple[str, ...] | None, floor: float) -> None:
-        """For whoever comes from now on; None: all points. Raises NotServed."""
+        """Restrict new requests of a model; `allowed=None` means all points. Raises NotServed."""
         wanted = PointsAllowed(name, allowed, floor)
         try:
             _check(wanted, self.points(name))
@@ -38,16 +39,16 @@ class Allowances:
         self.tell(wanted)
 
     def added(self, model: Model) -> ModelAdded:
-        """A model that is to be served anew, as it is allowed to."""
+        """Return the registration of a model with its allowances."""
         return ModelAdded(model, self._still(model.name, model.points))
 
     def loaded(self, name: str) -> None:
-        """What was said while it took the place of another one."""
+        """Apply what was requested while the model replaced another."""
         if (wanted := self._still(name, self.points(name))) is not None:
             self.tell(wanted)
 
     def described(self, name: str) -> dict[str, Any]:
-        """Its points, those that serve whoever asks for no accuracy, and the floor."""
+        """Return the points, those that serve a request without a floor, and the floor."""
         points, wanted = self.points(name), self._of.get(name, PointsAllowed(name))
         return {
             "points": [{"name": point.name, "accuracy": point.accuracy} for point in points],
@@ -56,7 +57,7 @@ class Allowances:
         }
 
     def _still(self, name: str, points: Sequence[Point]) -> PointsAllowed | None:
-        """As it was said; a first load only tells which points there are."""
+        """Return the allowance as requested; which points exist is known after the first load."""
         wanted = self._of.get(name)
         if wanted is None or not points:
             return None
@@ -70,7 +71,7 @@ class Allowances:
 
 
 def _check(wanted: PointsAllowed, points: Sequence[Point]) -> None:
-    """Raises UnknownPoint and BelowFloor."""
+    """Raise UnknownPoint or BelowFloor."""
     there = {point.name for point in points}
     for name in wanted.points or ():
         if name not in there:

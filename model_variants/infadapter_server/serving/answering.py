@@ -1,7 +1,8 @@
-"""A request that a front has read by its own means, from its arrival to the network's output.
+"""
+Answer a request that a front end has parsed, from its arrival to the network's output.
 
-REST has a shorter way of its own, in `inference`, since it refuses before it parses. What both
-share is the driver, its bounds and what is counted.
+REST has a shorter path in `inference`, which can refuse before parsing. Both share the driver, its
+limits and the metrics.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ __all__ = ["Answering", "Asked", "Given"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A request: the names in it, how to read it, and by when its answer is of use."""
+    """A request: the names in it, a function that parses it, and its deadline."""
 
     model: str
     version: str | None
@@ -35,7 +36,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """The network's output, and what it was asked."""
+    """The network's output and the parsed request."""
 
     result: Floats
     question: Question
@@ -44,7 +45,7 @@ class Given:
 
 
 class Answering:
-    """Asks the driver of an inference route, which bounds and counts."""
+    """Passes requests to the driver of an inference route, which enforces limits and counts."""
 
     def __init__(self, inference: Inference) -> None:
         self.inference = inference

@@ -1,9 +1,10 @@
 """
-The HTTP side: the Open Inference Protocol v2, health and metrics.
+The HTTP application: the Open Inference Protocol v2, health and metrics. Independent of networks
+and torch.
 
-It knows no network and no torch. Every answer names the variant in a header, since all variants
-of a service answer under the service's name. Inference goes its own short way.
-Protocol: https://github.com/kserve/open-inference-protocol (rest/inference_rest.md).
+Every answer names the variant in a header, since all variants of a service answer under the
+service's name. Inference takes a short path of its own. Protocol:
+https://github.com/kserve/open-inference-protocol (rest/inference_rest.md).
 """
 
 from collections.abc import Mapping
@@ -36,9 +37,8 @@ _OPENAPI = "openapi.json"
 
 def create_app(inference: Inference) -> ASGIApp:
     """
-    Return the HTTP application around an inference route.
-
-    Whoever calls starts the route's driver, and stops it.
+    Return the HTTP application of an inference route. The caller starts and stops the route's
+    driver.
     """
     others = Starlette()
     others.router.redirect_slashes = False
@@ -60,7 +60,7 @@ def create_app(inference: Inference) -> ASGIApp:
 
 
 def _asked(scope: Scope) -> Names | None:
-    """The model, and the version if one is named, of a request for inference."""
+    """Return model and version (if given) of an inference request."""
     infers = scope["type"] == "http" and scope["method"] == "POST"
     return asked_of(scope["path"]) if infers else None
 

@@ -1,4 +1,4 @@
-"""What is served, from what the command line says: one network, or the models of a repository."""
+"""What is served, according to the command line: one network, or the models of a repository."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from infadapter_server.serving.repository import Repository
 __all__ = ["MANY", "Given", "Served", "always", "many", "one", "powers_of_two", "served"]
 
 MANY = "many"
-"""In place of a variant, where answers and metrics are of no single network."""
+"""Replaces the variant's name where answers and metrics concern no single network."""
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """Options of the command line; `memory` in bytes."""
+    """Options of the command line; `memory` is in bytes."""
 
     variant: str | None
     names: tuple[str, ...]
@@ -41,7 +41,10 @@ class Served:
 
 
 def served(given: Given, memory_each: int | None, where: str | None) -> Served:
-    """`where` measurements of models hold that outlive the server. Raises ConfigError."""
+    """
+    Return what is served; `where` is the file of measurements that survive the server. Raises
+    ConfigError.
+    """
     if given.variant is None:
         _check_many(given)
         return many(given.names, given.repository, memory_each, where)
@@ -51,7 +54,7 @@ def served(given: Given, memory_each: int | None, where: str | None) -> Served:
 
 
 def one(variant: str, name: str, weights: Path | None, batch_sizes: tuple[int, ...]) -> Served:
-    """Raises ConfigError."""
+    """Serve one variant. Raises ConfigError."""
     if not NAME.fullmatch(name):
         raise ConfigError(f"--model {name!r} must be letters, digits, dots and dashes.")
     found = found_variant(name, variant, weights, batch_sizes)
@@ -65,7 +68,7 @@ def one(variant: str, name: str, weights: Path | None, batch_sizes: tuple[int, .
 
 
 def always(*models: Stored) -> Repository:
-    """Models that never change, with memory for all of them."""
+    """Return a repository of fixed models, with memory for all of them."""
     found = {
         stored.name: Found(
             stored=stored,
@@ -81,7 +84,7 @@ def always(*models: Stored) -> Repository:
 def many(
     given: tuple[str, ...], folder: Path | None, memory: int | None, where: str | None = None
 ) -> Served:
-    """Raises ConfigError."""
+    """Serve the models of a repository. Raises ConfigError."""
     catalogue = Catalogue(tuple(parse_given(each) for each in given), folder)
     measurements = Measurements(folder / FILE if folder and where else None, where or "")
     repository = Repository(catalogue.read, measurements, memory_bytes=memory)
@@ -91,7 +94,7 @@ def many(
 
 
 def powers_of_two(most: int) -> tuple[int, ...]:
-    """Batch sizes: seven images run as four, two and one, so that nothing is padded."""
+    """Return batch sizes. Seven images run as four, two and one, so that nothing is padded."""
     return tuple(2**power for power in range(most.bit_length()))
 
 

@@ -1,8 +1,8 @@
 """
-Bodies as they are read: bounded in bytes, each and all together, and in time.
+Read request bodies within limits: in bytes, per request and in total, and in time.
 
-A body that is being read takes no place among the requests: only its bytes count, as they come. So
-slow senders hold what they have sent, and nobody else up.
+A body being read takes no place among the requests; only its received bytes count. So slow senders
+hold only what they have sent, and block nobody.
 """
 
 import asyncio
@@ -21,18 +21,21 @@ _HEAD_BYTES = 65_536
 
 
 class Budget:
-    """Bytes of bodies that are being read and of tensors that wait, over all requests."""
+    """Bytes of bodies being read and of waiting tensors, over all requests."""
 
     def __init__(self, most: int) -> None:
         self.most, self.held = most, 0
 
     def allow(self, longest: int) -> None:
-        """Two of the longest bodies have room, of a model that came later too."""
+        """Ensure room for two of the longest bodies, also for a model that was added later."""
         self.most = max(self.most, 2 * longest)
 
 
 class Hold:
-    """What one request holds of the budget; it changes as a body comes and becomes a tensor."""
+    """
+    The share of the budget of one request; it changes while the body is received and becomes a
+    tensor.
+    """
 
     __slots__ = ("_budget", "_held")
 
@@ -40,7 +43,7 @@ class Hold:
         self._budget, self._held = budget, 0
 
     def become(self, size: int) -> None:
-        """Raises Refusal where that is more than there is room for."""
+        """Set the size. Raises Refusal if there is not enough room."""
         more = size - self._held
         if more > 0 and self._budget.held + more > self._budget.most:
             raise try_again(
@@ -62,7 +65,7 @@ def longest_body(signature: Signature, batch: int) -> int:
 async def read(
     receive: Receive, hold: Hold, *, announced: bytes, longest: int, within_s: float
 ) -> bytes:
-    """The whole body. Raises Refusal and ClientGone."""
+    """Return the whole body. Raises Refusal and ClientGone."""
     if announced.isdigit() and int(announced[:20]) > longest:
         raise _too_long(longest)
     try:
@@ -73,7 +76,7 @@ async def read(
 
 
 def unpacked(body: bytes, encoding: str, longest: int) -> bytes:
-    """The body without its Content-Encoding, which takes time. Raises Refusal."""
+    """Return the body without its Content-Encoding, which takes time. Raises Refusal."""
     try:
         return encodings.unpacked(body, encoding, longest)
     except encodings.TooLong as error:
@@ -106,7 +109,7 @@ async def _read(receive: Receive, hold: Hold, longest: int) -> bytes:
 
 
 def check_length(size: int, longest: int) -> None:
-    """Raises Refusal."""
+    """Raise Refusal if the body is too long."""
     if size > longest:
         raise _too_long(longest)
 

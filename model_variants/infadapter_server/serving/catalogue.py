@@ -1,4 +1,4 @@
-"""Which models a server has: those that the command line names, and those of a repository."""
+"""The models of a server: those named on the command line, and those of a repository."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ __all__ = ["Catalogue", "Changes", "Given", "differences", "parse_given"]
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Names, between two readings of the files."""
+    """Model names that changed between two readings of the files."""
 
     added: tuple[str, ...]
     changed: tuple[str, ...]
@@ -30,7 +30,7 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """NAME=WHAT: a variant of ours, a model's file, or a model's folder."""
+    """NAME=WHAT: a shipped variant, a model's file, or a model's folder."""
 
     name: str
     what: str
@@ -43,7 +43,7 @@ class Given:
 
 
 def parse_given(text: str) -> Given:
-    """Raises ConfigError."""
+    """Parse NAME=WHAT. Raises ConfigError."""
     name, equals, what = text.partition("=")
     if not equals or not what or not NAME.fullmatch(name):
         raise ConfigError(f"{text[:80]!r} is not NAME=VARIANT, NAME=FILE or NAME=FOLDER.")
@@ -63,7 +63,9 @@ class Catalogue:
     folder: Path | None
 
     def read(self) -> Mapping[str, Found | Unfit]:
-        """All models, by name. Raises ConfigError: a folder that can't be read, a name twice."""
+        """
+        Return all models by name. Raises ConfigError for an unreadable folder or a duplicate name.
+        """
         models: dict[str, Found | Unfit] = scan(self.folder) if self.folder is not None else {}
         for each in self.given:
             if each.name in models:

@@ -1,7 +1,7 @@
 """
-The conductor: what executors report goes to whom it concerns, the kernel and those who asked.
+The conductor: pass the executors' reports on to the scheduler and to the requests they concern.
 
-It decides nothing, and waits for nothing. All of it is for the thread of the event loop.
+It decides nothing and waits for nothing. Event loop thread only.
 """
 
 import logging
@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 
 class Observer(Protocol):
-    """Who is told of requests and executions, and changes nothing."""
+    """Is notified of requests and executions, and changes nothing."""
 
     def admitted(self, ticket: Ticket) -> None: ...
 

@@ -1,4 +1,4 @@
-"""The keys of a model's configuration: what each may hold, and the sentence where it doesn't."""
+"""The keys of a model's configuration: allowed values, and the sentence for others."""
 
 import math
 import re
@@ -15,17 +15,17 @@ TENSOR = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:/-]{0,252}")
 MOST_BATCH = 1024
 MOST_SIZES, MOST_RUNGS, MOST_POINTS = 16, 64, 1024
 MOST_VALUES = 2**26
-"""Of one input or output: 256 MiB."""
+"""Largest number of values of one input or output: 256 MiB."""
 MOST_SECONDS = 3600.0
 
 
 class ConfigError(ValueError):
-    """A configuration that can't be served by; the message is a sentence that names the key."""
+    """An unusable configuration; the message is a sentence that names the key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rung:
-    """An operating point of a ladder: a variant of ours, or a file beside the others."""
+    """An operating point of a ladder: a shipped variant, or a file beside the others."""
 
     name: str
     variant: str = ""

@@ -1,10 +1,10 @@
 """
-Connections, bounded before anything of theirs is understood: in number, in bytes and in time.
+Limit connections before anything they send is parsed: in number, bytes and time.
 
-uvicorn bounds none of these: a header may be of any length and come at any pace, and an idle
-connection stays for as long as a router's should. Here a connection has earned that once a request
-of it was complete; until then it has seconds. Beyond the limit in number, those which have earned
-nothing go first, and a reserve is kept for probes: what comes in it is answered but for inference.
+uvicorn limits none of these: headers may be arbitrarily long and slow, and idle connections live as
+long as a router's should. Here only a connection with a complete request gets that long; others
+have seconds. Beyond the maximum number, connections without a complete request are closed first,
+and a reserve is kept for probes, on which everything but inference is answered.
 """
 
 import asyncio
@@ -46,7 +46,10 @@ class ConnectionLimits:
 
 
 def most_connections(fronts: int = 1, wanted: int = 1024) -> int:
-    """As many as the descriptors of this process allow each front, HTTP and gRPC."""
+    """
+    Return how many connections each front end (HTTP and gRPC) may have, given the process's file
+    descriptors.
+    """
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if descriptors == resource.RLIM_INFINITY:
         return wanted
@@ -56,7 +59,7 @@ def most_connections(fronts: int = 1, wanted: int = 1024) -> int:
 
 @dataclass(slots=True)
 class Connections:
-    """All that are open, and the sweep which ends those that have had their time."""
+    """All open connections, and the sweep that closes those whose time is over."""
 
     inference: Inference
     limits: ConnectionLimits = field(default_factory=ConnectionLimits)
@@ -67,7 +70,7 @@ class Connections:
     _dated: tuple[object, bytes] = (None, b"")  # uvicorn's headers of this second, as bytes
 
     def protocol(self) -> "Callable[..., Connection]":
-        """What uvicorn makes for each one."""
+        """The protocol factory for uvicorn."""
         return partial(Connection, self)
 
     def add(self, connection: "Connection") -> None:
@@ -88,7 +91,7 @@ class Connections:
         self.tell(len(self.open))
 
     def dated(self, headers: list[tuple[bytes, bytes]]) -> bytes:
-        """The headers of each answer, which uvicorn makes anew each second."""
+        """Return the headers common to all answers, which uvicorn renews each second."""
         made_of, dated = self._dated
         if made_of is not headers:
             dated = b"".join([b"%b: %b\r\n" % header for header in headers])
@@ -104,7 +107,7 @@ class Connections:
 
 
 class Connection(HttpProtocol):
-    """uvicorn's, with bounds."""
+    """uvicorn's connection, with limits."""
 
     def __init__(self, connections: Connections, config: Config, **uvicorns: Any) -> None:
         super().__init__(config, **uvicorns)
@@ -150,7 +153,7 @@ class Connection(HttpProtocol):
             exchange.begin(self.loop.time())
 
     def _go_the_long_way(self, exchange: Exchange) -> None:
-        """Its body takes its time."""
+        """Answer through ASGI, since the body is not complete."""
         self.cycle = None  # type: ignore[assignment]  # as before its first request
         self._make_scope()
         super().on_headers_complete()
@@ -181,7 +184,7 @@ class Connection(HttpProtocol):
             self.cycle.keep_alive = False
 
     def _make_scope(self) -> None:
-        """What ASGI is told, for those that go that way."""
+        """Build the ASGI scope for requests that need it."""
         url, headers, expects = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()
         self.url, self.expect_100_continue = url, expects
@@ -189,7 +192,9 @@ class Connection(HttpProtocol):
         self.scope[CONNECTION] = self  # type: ignore[literal-required]
 
     def _short_way(self) -> Exchange | None:
-        """For a request for inference whose body may have come together with its headers."""
+        """
+        Return the exchange for an inference request whose body may have arrived with its headers.
+        """
         busy = self.cycle is not None and not self.cycle.response_complete
         if (
             busy
@@ -234,11 +239,14 @@ class Connection(HttpProtocol):
 
     @property
     def dated(self) -> bytes:
-        """What each answer says beside its own headers."""
+        """Common headers of each answer."""
         return self._all.dated(self.server_state.default_headers)
 
     def on_response_complete(self) -> None:
-        """The sweep ends who is silent: a timer for each answer costs more than to count it."""
+        """
+        Note the end of an answer. The sweep closes idle connections, since a timer per answer would
+        cost more.
+        """
         if self.pipeline or self.transport.is_closing():
             super().on_response_complete()
             return
@@ -249,5 +257,5 @@ class Connection(HttpProtocol):
             self._rests()
 
     def _rests(self) -> None:
-        """All that was asked has been answered."""
+        """Whether all requests have been answered."""
         self.due_s = self._all.clock() + self.timeout_keep_alive

@@ -1,9 +1,9 @@
 """
-What a model costs, in bytes and in seconds: measured, or as its configuration says, or guessed.
+The costs of a model in bytes and seconds: measured, configured, or guessed.
 
-Two loads measure it. The first warms each batch size up, and says how long executions take. The
-second warms the smallest up alone, as all later ones do, and says how long a load takes: for a
-ResNet-18 that is 0.2 s instead of 2.5, in which nobody is served.
+Two loads measure it. The first warms up every batch size and measures executions. The second warms
+up only the smallest, like all later ones, and measures the load: for a ResNet-18 0.2 s instead of
+2.5, during which nothing is served.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,25 +20,28 @@ from infadapter_server.serving.measurements import Measured, Measurements
 __all__ = ["Costs"]
 
 GUESSED_S = 1.0
-"""For one image, before a model was measured: few are promised anything, and the load measures."""
+"""
+Assumed time of one image before a model is measured; then few requests are promised anything, and
+the load measures it.
+"""
 
 GUESSED_LOAD_S, GUESSED_LOAD_S_PER_BYTE = 0.5, 20e-9
 GUESSED_WARM_UP_S, GUESSED_WARM_UP_S_PER_BYTE = 0.02, 1e-9
-"""Of a first load, on the long side: what was promised to others has to wait for it."""
+"""Assumed time of a first load, on the long side, because other requests have to wait for it."""
 
 DISTURBED = 0.5
-"""Of a measurement: what takes less of it the next time shows that it was disturbed."""
+"""A measurement was disturbed if the next one takes less than this share of it."""
 
 
 class Costs:
-    """`page_bytes` is the unit of the scheduler's memory."""
+    """The costs of all models. `page_bytes` is the unit of the scheduler's memory."""
 
     def __init__(self, measurements: Measurements, page_bytes: int) -> None:
         self._measurements, self._page_bytes = measurements, page_bytes
         self._begun: dict[str, tuple[str, Measured]] = {}
 
     def bytes_of(self, found: Found) -> int:
-        """Before it was loaded once, the size of its file."""
+        """Return the model's memory; before its first load the size of its file."""
         known = self._known(found)
         return found.file_bytes if known is None else known.weights_bytes
 
@@ -46,7 +49,7 @@ class Costs:
         return ceil(self.bytes_of(found) / self._page_bytes)
 
     def model(self, found: Found) -> Model:
-        """What the scheduler is told."""
+        """Return the model for the scheduler."""
         name, config, known = found.stored.name, found.config, self._known(found)
         pages = self.pages(found)
         if known is not None and known.points:
@@ -61,8 +64,8 @@ class Costs:
 
     def missing(self, found: Found) -> bool:
         """
-        It is to be loaded, to know it; a profile of a file with a size is as good. But how accurate
-        operating points are the network says.
+        Whether the model must be loaded to measure it. A configured profile and a file of known
+        size replace that, but the accuracies of operating points come from the network.
         """
         config = found.config
         profiled = config.load_s is not None and found.stored.file is not None
@@ -70,13 +73,15 @@ class Costs:
         return not profiled and self._measurements.of(found.stored.name, found.stamp) is None
 
     def to_load(self, found: Found) -> Stored:
-        """As an executor is to load it now: batch sizes are those that it warms up."""
+        """Return what an executor should load now, with the batch sizes to warm up."""
         if self._known(found) is None:
             return found.stored
         return replace(found.stored, batch_sizes=found.stored.batch_sizes[:1])
 
     def expected_load_s(self, found: Found, sizes: Iterable[int]) -> float:
-        """Of a load that warms these sizes up; a guess is of all sizes."""
+        """
+        Return the expected time of a load that warms up these sizes, s; a guess covers all sizes.
+        """
         model = self.model(found)
         if self._known(found) is None and found.config.load_s is None:
             return model.load_s
@@ -86,9 +91,10 @@ class Costs:
 
     def learn(self, found: Found, report: ModelLoaded) -> None:
         """
-        From the first load and the second; the scheduler's own estimates follow later ones. But an
-        estimate that was disturbed and is far too long is never tried: then a load corrects it.
-        The first load imports torch: till the second one a profile's load time holds.
+        Learn from the first two loads; later ones update the scheduler's own estimates.
+
+        A disturbed estimate that is far too long would never be tried again, so a later load
+        corrects it. The first load imports torch; until the second, a profile's load time applies.
         """
         name, load_s = report.model, report.end_s - report.begin_s
         known, begun = self._known(found), self._begun.pop(name, None)
@@ -105,7 +111,9 @@ class Costs:
                 self._measurements.remember(name, found.stamp, corrected)
 
     def recall(self, found: Found, report: ModelLoaded) -> None:
-        """What an executor knows from before: both loads, if it warmed each batch size up."""
+        """
+        Take over what an executor measured earlier: both loads, if it warmed up every batch size.
+        """
         known = self._known(found) is not None
         if not known and set(report.execution_s) >= set(found.stored.batch_sizes):
             measured = _measured(found, report)
@@ -128,7 +136,7 @@ def _measured(found: Found, report: ModelLoaded) -> Measured:
 
 
 def _corrected(known: Measured, report: ModelLoaded) -> Measured:
-    """By a later load, of its points as well."""
+    """Correct the measurements by a later load, those of the points included."""
     seen_s = {point.name: point.execution_s for point in report.points}
     return replace(
         known,
@@ -143,7 +151,10 @@ def _quicker(point: Point, seen_s: Mapping[int, float]) -> Point:
 
 
 def _least_bytes(found: Found) -> int:
-    """A program's constants are no weights, and its file holds them; a packed file says less."""
+    """
+    Return a lower bound from the file. A program's constants are part of the file but not weights;
+    a compressed file says less.
+    """
     return 0 if found.stored.format is Format.VARIANT else found.file_bytes
 
 
@@ -154,5 +165,5 @@ def _guessed_load_s(found: Found) -> float:
 
 
 def _faster(known_s: Mapping[int, float], seen_s: Mapping[int, float]) -> dict[int, float]:
-    """By far: what is a little faster is the luck of the moment."""
+    """Return the sizes that are far faster now; small differences are chance."""
     return {n: s for n, s in seen_s.items() if n in known_s and s < DISTURBED * known_s[n]}

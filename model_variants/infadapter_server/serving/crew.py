@@ -1,4 +1,4 @@
-"""The executors of a driver, each a lane: their start, their end, and what can be said of all."""
+"""The executors of a driver, one lane each: start, stop, and summaries over all."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +11,7 @@ from infadapter_server.serving.lanes import Lane
 __all__ = ["LOAD_S", "Crew"]
 
 LOAD_S = 0.5
-"""For what is being loaded when a server ends: nobody waits for it."""
+"""Seconds that a running load gets when the server ends, since no request waits for it."""
 
 
 class Crew:
@@ -27,7 +27,10 @@ class Crew:
         return self._lanes[name]
 
     def start(self, threads: int, reported: Callable[[Lane, Report], None]) -> None:
-        """`reported` is called on the running event loop, whichever thread reports."""
+        """
+        Start the executors. `reported` is called on the running event loop, whichever thread
+        reports.
+        """
         loop, self._started = asyncio.get_running_loop(), True
 
         def tell(lane: Lane, report: Report) -> None:
@@ -40,8 +43,10 @@ class Crew:
 
     async def stop(self, within_s: float, now_s: float) -> bool:
         """
-        False if one did not come back. An execution has until it is suspect, however short
-        `within_s` is: on a busy machine one may take seconds that will end. A load has LOAD_S.
+        Stop the executors and return whether all came back.
+
+        A running execution gets the time until it is suspect, even if `within_s` is shorter, since
+        on a busy machine it may take seconds. A load gets LOAD_S.
         """
         self.stopping = True
         return all(await asyncio.gather(*(self._stop(lane, within_s, now_s) for lane in self)))
@@ -62,33 +67,33 @@ class Crew:
 
     @property
     def available(self) -> bool:
-        """The scheduler counts on one at least."""
+        """Whether the scheduler counts on at least one executor."""
         return any(lane.joined for lane in self)
 
     @property
     def all_lost(self) -> bool:
-        """For good, and for another reason than that they were stopped."""
+        """Whether all executors are lost for good without having been stopped."""
         gone = (not lane.present and not lane.executor.returns for lane in self)
         return not self.stopping and all(gone)
 
     @property
     def working(self) -> int:
-        """How many the scheduler counts on."""
+        """Number of executors that the scheduler counts on."""
         return sum(lane.joined for lane in self)
 
     def hopeless(self, now_s: float) -> bool:
-        """One has not come back from what it does, and never will but in a new process."""
+        """Whether an executor hangs and only a new process can help."""
         return any(lane.stuck(now_s) and not lane.executor.returns for lane in self)
 
     def stuck(self, now_s: float) -> int:
-        """How many have not come back from an execution or a load."""
+        """Number of executors that have not come back from an execution or a load."""
         return sum(lane.stuck(now_s) for lane in self)
 
     def with_model(self, model: str) -> Lane | None:
-        """One that has its weights and can compute."""
+        """Return an executor that has the model's weights and can compute, or None."""
         return next((lane for lane in self if lane.joined and model in lane.loaded), None)
 
     def resident(self) -> tuple[int, int]:
-        """Models in memory, and their bytes, over all executors."""
+        """Return the number of models in memory and their bytes, over all executors."""
         held = [size for lane in self for size in lane.loaded.values()]
         return len(held), sum(held)

@@ -1,9 +1,9 @@
 """
-Deadlines of requests: durations from arrival, for clocks of different machines differ.
+Deadlines of requests: durations from arrival, because clocks of different machines differ.
 
-The header is the service's word, by its router or its client; `parameters.timeout` is the Open
-Inference Protocol's way in Triton's spelling. The shorter of the two holds, and neither is longer
-than the server's bound.
+The header is set by the service's router or by the client; `parameters.timeout` is the Open
+Inference Protocol's field in Triton's spelling. The shorter one applies, limited by the server's
+maximum.
 """
 
 import math
@@ -21,23 +21,23 @@ _LONGEST_NUMBER = 24
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """`default_s` holds for requests that say nothing; None: the bound."""
+    """The limits. `default_s` applies to requests without a deadline; None: the maximum."""
 
     longest_s: float = 10.0
     default_s: float | None = None
 
     def within(self, header: bytes | None, timeout_us: object) -> float:
-        """Seconds by both. Raises BadTensor."""
+        """Return the seconds according to both. Raises BadTensor."""
         return self.shorter(self.of(header), header, timeout_us)
 
     def of(self, header: bytes | None) -> float:
-        """Seconds by the header, or the default. Raises BadTensor."""
+        """Return the seconds according to the header, or the default. Raises BadTensor."""
         if header is None:
             return self.longest_s if self.default_s is None else min(self.default_s, self.longest_s)
         return min(_milliseconds(header) / _MS_PER_S, self.longest_s)
 
     def shorter(self, within_s: float, header: bytes | None, timeout_us: object) -> float:
-        """And by `parameters.timeout`, which takes the default's place. Raises BadTensor."""
+        """Apply `parameters.timeout` as well, which replaces the default. Raises BadTensor."""
         if timeout_us is None:
             return within_s
         whole = type(timeout_us) is int or (type(timeout_us) is str and timeout_us.isdecimal())

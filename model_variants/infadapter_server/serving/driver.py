@@ -1,8 +1,8 @@
 """
-The driver: what the HTTP side knows of all that computes. It asks, and is refused or gets a ticket.
+The driver: the front ends' interface to everything that computes. It returns a ticket or refuses.
 
-The scheduler's kernel decides; what it can't know is the driver's: images of one request that
-belong together, clients that wait and go, deadlines from arrival and not from being asked.
+The scheduler decides. The driver adds what the scheduler cannot know: images of one request belong
+together, clients wait and leave, and deadlines count from arrival.
 """
 
 import asyncio
@@ -29,13 +29,13 @@ from infadapter_server.serving.tickets import Ticket
 __all__ = ["Driver"]
 
 LAG_S = 0.001
-"""Of orders and reports, as between threads."""
+"""Delay of orders and reports between threads, s."""
 
 
 class Driver:
     """
-    `failure` says why no model could be loaded. `speed` is what the quota leaves executions:
-    what warming up measured is at full speed, what follows isn't.
+    Runs the scheduler. `failure` says why no model could be loaded. `speed` is what the quota
+    leaves to executions: the warm-up is measured at full speed, later executions are not.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Driver:
     # --- its life ----------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Begin to load; `loaded` says when that is done."""
+        """Start loading; `loaded` is set when that is done."""
         self._loop = asyncio.get_running_loop()
         self._metrics.threads.set(self.threads)
         self._orders.speed = self.speed
@@ -74,22 +74,22 @@ class Driver:
         self._watching = self._loop.create_task(self._conductor.watch.run())
 
     def observe(self, observer: Observer) -> None:
-        """Tell it of requests and executions."""
+        """Notify the observer of requests and executions."""
         self._conductor.observer = observer
 
     async def ended(self) -> None:
-        """Wait until there is no executor left that anybody could wait for: a fault."""
+        """Wait until no executor is left, which is a fault."""
         await self._conductor.membership.ended.wait()
 
     async def stop(self, within_s: float) -> bool:
-        """End the executors; False if one did not come back."""
+        """Stop the executors; False if one did not come back."""
         self._watching.cancel()
         self._orders.alarm.cancel()
         return await self._conductor.crew.stop(within_s, self._clock())
 
     @property
     def hung(self) -> bool:
-        """An execution had not ended when the executors were to end."""
+        """Whether an execution had not ended when the executors were stopped."""
         return self._conductor.crew.hung
 
     def use_threads(self, threads: int) -> None:
@@ -98,7 +98,7 @@ class Driver:
         self._conductor.crew.use_threads(threads)
 
     def use_speed(self, speed: Speed) -> None:
-        """The quota has changed, or what is done beside executions: all takes so much longer."""
+        """Rescale estimates after a change of the quota or of the work beside executions."""
         before, self.speed = self.speed, speed
         self._orders.speed = speed
         if self.loaded:
@@ -121,31 +121,31 @@ class Driver:
 
     @property
     def ready(self) -> bool:
-        """Some executor can take requests, and there are models that load and compute."""
+        """Whether an executor takes requests and some model loads and computes."""
         watch = self._conductor.watch
         return self._conductor.crew.available and not (watch.all_broken or watch.none_served)
 
     @property
     def live(self) -> bool:
-        """False: a new process would do better."""
+        """Whether the process can still serve; if not, it should be restarted."""
         hopeless = self._conductor.crew.hopeless(self._clock())
         return not self._conductor.watch.all_broken and not hopeless
 
     def holds(self, model: str) -> bool:
-        """Its weights are where they can be computed with."""
+        """Whether the model's weights are loaded."""
         return self._conductor.crew.with_model(model) is not None
 
     def points(self, model: str) -> tuple[Point, ...]:
-        """Its operating points, from the least accurate to the most."""
+        """Return the model's operating points, from least to most accurate."""
         return self._orders.points(model)
 
     @property
     def unanswered(self) -> int:
-        """Images that were admitted and wait or are computed."""
+        """Number of admitted images that wait or are computed."""
         return len(self._orders.admitted)
 
     def measure(self) -> None:
-        """Write the gauges that are read here."""
+        """Update the gauges that are read on demand."""
         models, size = self._conductor.crew.resident()
         self._metrics.resident_models.set(models)
         self._metrics.resident_bytes.set(size)
@@ -164,9 +164,11 @@ class Driver:
         floor: float = 0.0,
     ) -> Ticket:
         """
-        Admit a request: all of its images or none. `read` gives them, and is called for an admitted
-        one only, since to read costs more than to refuse. Of operating points, only those from the
-        accuracy `floor` on serve it. Raises Unserved, BadTensor, and what `read` raises.
+        Admit a request, with all of its images or none.
+
+        `read` returns the images and is called only after admission, since reading costs more than
+        refusing. Of operating points only those with at least the accuracy `floor` serve it. Raises
+        Unserved, BadTensor, and what `read` raises.
         """
         self._check_open(model)
         if floor:
@@ -195,7 +197,7 @@ class Driver:
         return ticket
 
     def leave(self, ticket: Ticket) -> None:
-        """Its client has gone: what isn't being computed for it never is."""
+        """The client has gone: what has not started for it is cancelled."""
         self._orders.admitted.left(ticket)
 
     def answered(self, ticket: Ticket) -> None:

@@ -1,9 +1,9 @@
 """
-One small request for inference and its answer, without ASGI: the short way of nearly all of them.
+The short path: one small inference request and its answer, without ASGI.
 
-A refusal must cost next to nothing, and a task, an event and a scope for each request are the most
-of what it costs. So a request whose body came together with its headers is asked, refused or
-admitted in the call that its last byte came in, and its answer is written when it is there.
+Refusals must be cheap, and a task, an event and a scope per request would be most of their cost. So
+a request whose body arrived with its headers is admitted or refused in the call that received its
+last byte, and its answer is written as soon as it is ready.
 """
 
 from functools import lru_cache
@@ -24,7 +24,7 @@ __all__ = ["Exchange"]
 
 
 class _Nobody:
-    """Whom uvicorn tells of the next part of a body, and of a client that goes."""
+    """Replaces uvicorn's callbacks for further body parts and for a closed connection."""
 
     def set(self) -> None: ...
 
@@ -33,7 +33,7 @@ _NOBODY = _Nobody()
 
 
 class Exchange:
-    """It stands where uvicorn has the cycle of a connection, and has what that is asked for."""
+    """Takes the place of uvicorn's request cycle on a connection."""
 
     __slots__ = (
         "_admitted", "_arrived_s", "_connection", "_head", "_hold", "_inference", "_names",
@@ -54,7 +54,7 @@ class Exchange:
         self.message_event = _NOBODY
 
     def begin(self, seen_s: float) -> None:
-        """Ask, now that the body is there."""
+        """Admit or refuse the request, now that its body is complete."""
         inference = self._inference
         self._arrived_s = arrived_s = inference.begin(seen_s)
         try:
@@ -110,6 +110,6 @@ class Exchange:
 def _head(
     status: int, headers: tuple[Header, ...], length: int, stays: bool
 ) -> tuple[bytes, bytes]:
-    """The line, and the headers that don't change with the second."""
+    """Return the status line, and the headers that don't change with the second."""
     given = [*headers, (b"content-length", b"%d" % length), *([] if stays else [CLOSE])]
     return STATUS_LINE[status], b"".join([b"%b: %b\r\n" % header for header in given]) + b"\r\n"

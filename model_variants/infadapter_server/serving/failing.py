@@ -1,8 +1,9 @@
 """
-A model that fails at everything: a black hole, since nothing answers as fast as an error.
+Detect models that fail at every request. Such a model attracts traffic, because nothing is as fast
+as an error.
 
-Failures in a row are a suspicion only, for they may be one client's inputs. So the network is then
-given what it computed while warming up: if it fails at that too, it is broken.
+Consecutive failures only raise a suspicion, as they may come from one client's inputs. Then the
+network computes its warm-up inputs again; if that fails, it is broken.
 """
 
 from dataclasses import dataclass
@@ -15,14 +16,14 @@ CHECK_EVERY_S = 1.0
 
 @dataclass(slots=True)
 class Failing:
-    """Of one model. `broken`: it failed at a check, and at none since."""
+    """The state of one model. `broken`: a check failed, and none has passed since."""
 
     broken: bool = False
     _in_a_row: int = 0
     _next_check_s: float = 0.0
 
     def ended(self, good: bool) -> None:
-        """An execution of a client's inputs."""
+        """Record an execution of client inputs."""
         if good:
             self._in_a_row, self.broken = 0, False
         else:
@@ -34,7 +35,7 @@ class Failing:
             self._in_a_row = 0
 
     def wants_check(self, now_s: float) -> bool:
-        """If so, it is taken as begun."""
+        """Whether a check is due; if so it counts as begun."""
         suspected = self.broken or self._in_a_row >= IN_A_ROW
         if not suspected or now_s < self._next_check_s:
             return False

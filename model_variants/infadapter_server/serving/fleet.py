@@ -1,8 +1,8 @@
 """
-The executors of a server, as its command line has them: a thread, child processes, or workers.
+The executors of a server according to its command line: a thread, child processes, or workers.
 
-A thread shares the interpreter with the front. Child processes have one each, and where there are
-more cores than children one core is the front's alone. Workers are other pods.
+A thread shares the interpreter with the front end. Child processes have one each; if there are more
+cores than children, the front end has one core for itself. Workers are other pods.
 """
 
 import os
@@ -28,18 +28,24 @@ __all__ = ["Fleet"]
 
 ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):([0-9]{1,5})")
 SLOT_BYTES = 64 * 2**20
-"""At least, as a message to a worker: models may come later. What isn't used takes no memory."""
+"""
+Smallest shared memory slot per message to a worker, as models may be added later. Unused memory is
+not allocated.
+"""
 
 WORKERS_LAG_S = 0.003
 """
-Of orders and reports over a network. The kernel sends the next batch twice as long before the
-present one ends, so that an executor never waits for the controller.
+Delay of orders and reports over a network, s. The scheduler sends the next batch twice as early, so
+that an executor never waits for the controller.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """Without children and workers it is a thread, `paced` or not. Raises ConfigError."""
+    """
+    The executors. Without children and workers it is a thread, optionally `paced`. Raises
+    ConfigError.
+    """
 
     processes: int | None = None
     workers: tuple[str, ...] = ()
@@ -61,7 +67,10 @@ class Fleet:
             raise ConfigError("A worker has one controller: give each --worker once.")
 
     def memory_each(self, memory: int | None, page_bytes: int) -> int | None:
-        """Children share what there is in this pod; each worker may take as much as is said."""
+        """
+        Return the memory per executor: children share the pod's, each worker may use the given
+        amount.
+        """
         if memory is None or self.processes is None:
             return memory
         each = memory // self.processes
@@ -70,7 +79,7 @@ class Fleet:
         return each
 
     def threads(self, limit: int) -> int:
-        """Of an executor, where the quota allows so many; a worker follows its own."""
+        """Return the threads of an executor under this quota; a worker follows its own."""
         if self.workers:
             return 1
         executors = self.processes or 1
@@ -78,16 +87,18 @@ class Fleet:
         return max(1, (limit - front) // executors)
 
     def speed(self) -> Speed:
-        """Of each: the part of a core that the quota leaves it, if that is less than one."""
+        """The share of a core that the quota leaves to each executor, if less than one."""
         return Speed(min(1.0, self.quota() / (self.processes or 1)))
 
     def quota(self) -> float:
-        """Of what answers and computes here, in cores; infinite where there is none."""
+        """
+        The quota, in cores, of everything that answers and computes here; infinite without one.
+        """
         return inf if self.workers else cpu_quota() or inf
 
     @property
     def is_thread(self) -> bool:
-        """What computes is in the process that answers."""
+        """Whether the executor runs in the answering process."""
         return self.processes is None and not self.workers
 
     @property
@@ -136,7 +147,7 @@ def _slot_bytes(models: Iterable[Stored]) -> int:
 
 
 def _beside_the_front(processes: int) -> frozenset[int] | None:
-    """Cores for children; None where there is none to spare."""
+    """Return the cores for children; None if none can be spared for the front end."""
     cores = sorted(os.sched_getaffinity(0))
     return frozenset(cores[1:]) if len(cores) > processes else None
 

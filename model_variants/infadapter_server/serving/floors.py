@@ -1,9 +1,9 @@
 """
-Accuracy floors of requests: fractions, by headers or by the request's parameters.
+Accuracy floors of requests: fractions, from headers or request parameters.
 
-As of deadlines, the stricter of all holds: a router adds its service's floor to what a client asks
-for, and neither undercuts the other. Only a network with operating points can choose; any
-other one answers as accurately as it is.
+The strictest applies, as with deadlines: a router adds its service's floor to the client's, and
+neither lowers the other. Only a network with operating points can choose; any other answers with
+its own accuracy.
 """
 
 from collections.abc import Sequence
@@ -19,13 +19,13 @@ __all__ = ["check_floor", "floor_of"]
 
 
 def floor_of(header: bytes | None, parameter: object) -> float:
-    """0 where neither says one. Raises BadTensor."""
+    """Return the floor, 0 if none is given. Raises BadTensor."""
     asked = 0.0 if header is None else _header(header)
     return asked if parameter is None else max(asked, _parameter(parameter))
 
 
 def check_floor(points: Sequence[Point], floor: float) -> None:
-    """Raises BadTensor where no point is as accurate: no other time will be better."""
+    """Raise BadTensor if no point reaches the floor, which no retry can change."""
     if not points or floor <= points[-1].accuracy:
         return
     try:

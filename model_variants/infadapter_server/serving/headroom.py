@@ -1,12 +1,12 @@
 """
-Headroom under a CPU quota: what reading, refusing and answering take of it is not for points.
+Headroom under a CPU quota for work besides executions (reading, refusing, answering).
 
-An estimate of an execution knows nothing of the work around it, which a pod of a fraction of a core
-pays from the same quota; and since a quota lets a process run at full speed and then not at all,
-most executions look several times as fast as they are on average. A point that seems to keep up
-then uses it all up, and requests wait unseen in their sockets. So what the process uses is held
-against what its executions were expected to take: by so much longer than that they keep it busy,
-and arrivals count for as much more. While all of the quota is used they count for more still.
+Estimates of executions ignore the work around them, which a pod with a fraction of a core pays from
+the same quota. And since a quota lets a process run at full speed and then not at all, most
+executions look several times as fast as they are on average. A point that seems to sustain the load
+then uses up the quota, and requests wait unseen in their sockets. So the CPU use of the process is
+compared with what its executions were expected to take: executions then count as longer, and
+arrivals as more, by the same factor. While the whole quota is used, arrivals count for still more.
 """
 
 import time
@@ -18,31 +18,34 @@ __all__ = ["WithinQuota"]
 
 LOOK_S = 0.25
 USED = 0.9
-"""Of the quota, what is planned for: the rest is for arrivals that come at once."""
+"""Share of the quota that is planned for; the rest is for simultaneous arrivals."""
 
 FOLLOWED = 0.3
-"""Of what a look has found, by how much what is known follows it."""
+"""Smoothing factor of the measured ratio."""
 
 USED_FOLLOWED = 0.5
-"""Likewise of the quota used: it is granted by periods, of which a look has two or three."""
+"""
+Smoothing factor of the used quota, which is granted per period, of which one sample has two or
+three.
+"""
 
 ALL = 0.9
-"""Of the quota: a process that uses as much may want more."""
+"""Share of the quota above which the process may need more than it gets."""
 
 GAIN = 4.0
 MORE, LESS = 1.6, 0.9  # at most, at a look: within a second six times as much, and back in a few
 MOST = 32.0
 DEBT = 3.0
-"""By so much what keeps the quota busy counts for more than what waits: it stops the front, too."""
+"""Factor by which quota debt counts more than waiting work, since it stops the front end, too."""
 
 BEHIND_S = 1.0
-"""The most that what was run keeps the quota busy for: it is seen by then."""
+"""Longest debt considered, s; older debt has been observed already."""
 
 
 class WithinQuota:
     """
-    `policy` as it chooses where an arrival is worth `weight` of them, and where what was run keeps
-    an executor as busy as it does the quota. `quota` is in cores, infinite where there is none.
+    `policy` with adjusted inputs: an arrival counts as `weight` arrivals, and past executions keep
+    the executor as busy as they do the quota. `quota` is in cores, infinite without one.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What of a request's line and headers matters to inference: whom it asks, and how."""
+"""The parts of a request's line and headers that matter to inference."""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -11,7 +11,7 @@ from infadapter_server.serving.replies import JSON_LENGTH
 __all__ = ["Head", "Names", "asked_of", "asked_of_url", "number_in", "read_head"]
 
 Names = tuple[str, str | None]
-"""A model, and a version if one is named."""
+"""Model, and version if given."""
 
 _INFER = "/infer"
 _DEADLINE = wire.DEADLINE_HEADER.encode()
@@ -21,7 +21,7 @@ _URLS = 1024  # that are remembered
 
 
 class Head(NamedTuple):
-    """Of the headers, those that matter here."""
+    """The relevant headers."""
 
     length: bytes = b""
     json_length: str | None = None
@@ -31,7 +31,7 @@ class Head(NamedTuple):
 
 
 def read_head(headers: Iterable[tuple[bytes, bytes]]) -> Head:
-    """Their names are in lower case."""
+    """Parse headers; their names are in lower case."""
     length, json_length, deadline, encoding, floor = b"", None, None, "", None
     for name, value in headers:
         if name == b"content-length":
@@ -48,7 +48,7 @@ def read_head(headers: Iterable[tuple[bytes, bytes]]) -> Head:
 
 
 def asked_of(path: str) -> Names | None:
-    """Of a path for inference."""
+    """Return the names in an inference path, or None."""
     if not path.startswith(wire.MODELS_PATH) or not path.endswith(_INFER):
         return None
     match path[len(wire.MODELS_PATH) + 1 : -len(_INFER)].split("/"):
@@ -60,7 +60,7 @@ def asked_of(path: str) -> Names | None:
 
 
 def number_in(value: bytes) -> float:
-    """As the text of a header says it; NaN where that is none."""
+    """Return the number in a header; NaN if there is none."""
     try:
         return float(value[:_LONGEST_NUMBER])
     except ValueError:
@@ -69,7 +69,7 @@ def number_in(value: bytes) -> float:
 
 @lru_cache(_URLS)
 def asked_of_url(url: bytes) -> Names | None:
-    """As it stands in the request's line; None too where it is more than a plain path."""
+    """Return the names from a request line's URL; None as well if it is more than a plain path."""
     if b"%" in url or b"?" in url or b"#" in url or not url.isascii():
         return None
     return asked_of(url.decode())

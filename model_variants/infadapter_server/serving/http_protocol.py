@@ -1,9 +1,10 @@
-"""HTTP/1.1 for clients that would rather speak something else: an offered upgrade is declined.
+"""
+HTTP/1.1 for clients that offer an upgrade, which is declined.
 
 Java's HttpClient and `curl --http2` send `Upgrade: h2c` with their first request. A server may
-ignore that (RFC 9110, 7.8) and answers the request, body and all; httptools instead takes what
-follows the headers for the other protocol's, so that uvicorn saw a request without its body.
-Here the same request is read again without the offer.
+ignore that (RFC 9110, 7.8) and answer the request with its body. httptools instead treats the bytes
+after the headers as the other protocol's, so that uvicorn sees a request without its body. Here the
+request is parsed again without the offer.
 """
 
 from array import array
@@ -20,7 +21,7 @@ _TUNNEL = b"CONNECT"  # is an upgrade without being offered, and nothing that a 
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, except that it never leaves HTTP/1.1."""
+    """uvicorn's protocol, which never leaves HTTP/1.1."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -28,7 +29,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.parser = _Parser(self)
 
     def on_headers_complete(self) -> None:
-        """Begin to answer, unless the request is to be read again."""
+        """Begin to answer, unless the request will be parsed again."""
         method = self.parser.get_method()
         if not self.parser.should_upgrade() or method == _TUNNEL:
             super().on_headers_complete()
@@ -39,13 +40,13 @@ class HttpProtocol(HttpToolsProtocol):
         self.declined = b"\r\n".join((*lines, b"", b""))
 
     def on_message_complete(self) -> None:
-        """Tell the application that the body has ended, once it has."""
+        """Signal the end of the body, once it has ended."""
         if self.declined is None:
             super().on_message_complete()
 
 
 class _Parser(HttpRequestParser):
-    """Reads on where an upgrade was offered, by the protocol's word what the request was."""
+    """Continues after an offered upgrade, with what the protocol knows of the request."""
 
     def __init__(self, protocol: HttpProtocol) -> None:
         super().__init__(protocol)
@@ -54,7 +55,7 @@ class _Parser(HttpRequestParser):
         self.set_dangerous_leniencies(lenient_data_after_close=True)
 
     def feed_data(self, data: "bytes | bytearray | memoryview[int] | array[int]") -> None:
-        """Parse; each turn of the loop takes one offer out of what is left."""
+        """Parse; each iteration removes one offer from the remaining bytes."""
         parser = self
         while True:
             try:

@@ -1,4 +1,4 @@
-"""Which network answers, and under which name."""
+"""The identity of a served network."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ __all__ = ["Identity"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Which network answers, and the name of the service under which it does."""
+    """The network, and the name of the service under which it answers."""
 
     variant: str
     model: str

@@ -1,8 +1,8 @@
 """
-Inference as all ways to the server share it: what is served, its bounds, and what is counted.
+Inference as shared by all front ends: what is served, limits, and metrics.
 
-A request has a deadline from its arrival; it is admitted or refused by the driver, and a small
-body is parsed only once that has admitted it.
+A request has a deadline from its arrival. The driver admits or refuses it, and a small body is
+parsed only after admission.
 """
 
 import logging
@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What the server takes on; beyond that it refuses."""
+    """Limits of the server, beyond which it refuses."""
 
     batch: int = 8  # images in one request
     body_s: float = 10.0  # time for a request's body to arrive
@@ -49,7 +49,7 @@ class Limits:
 
     @property
     def longest_wait_s(self) -> float:
-        """Every request is answered within so long."""
+        """Time within which every request is answered."""
         return max(self.body_s, self.deadlines.longest_s)
 
 
@@ -82,12 +82,12 @@ class Inference:
         self.budget = bodies.Budget(max(self.limits.held_bytes, 2 * self._longest_body()))
 
     def start(self) -> None:
-        """Begin to load; on the running event loop."""
+        """Start loading; called on the running event loop."""
         self.parsing.start(self._longest_body())
         self.driver.start()
 
     async def stop(self, within_s: float) -> bool:
-        """End what computes; False if something did not come back."""
+        """Stop the executors; False if one did not come back."""
         self.parsing.stop()
         return await self.driver.stop(within_s)
 
@@ -96,15 +96,18 @@ class Inference:
 
     @property
     def ready(self) -> bool:
-        """Whether requests are welcome."""
+        """Whether requests are accepted."""
         return self.driver.ready and not self.draining
 
     def ready_for(self, model: str) -> bool:
-        """Its weights are in memory; a model that can be loaded on demand isn't ready before."""
+        """
+        Whether the model's weights are in memory; a model that can be loaded on demand isn't ready
+        before.
+        """
         return self.ready and self.driver.holds(model)
 
     def export(self) -> bytes:
-        """The metrics as they are now."""
+        """Return the current metrics."""
         self.metrics.in_flight.set(self.in_flight)
         self.metrics.ready.set(self.ready)
         self.metrics.held_bytes.set(self.budget.held)
@@ -115,7 +118,10 @@ class Inference:
         return bodies.longest_body(identity.signature, self.limits.batch)
 
     def find(self, model: str, version: str | None) -> Identity:
-        """Raises Refusal unless the path's model, and version if it has one, are here."""
+        """
+        Return the model in the path. Raises Refusal if the model, or a given version, is not
+        served.
+        """
         identity = self.models.get(model)
         if identity is None:
             there = ", ".join(list(self.models)[:8])
@@ -129,8 +135,8 @@ class Inference:
 
     def begin(self, seen_s: float) -> float:
         """
-        Count an arrival, and return its time: when its bytes were seen, before those of others that
-        the event loop had to read as well.
+        Count an arrival and return its time: when its bytes were received, before the event loop
+        handled other connections.
         """
         self.metrics.arrivals.inc()
         self.in_flight += 1
@@ -139,12 +145,12 @@ class Inference:
         return arrived_s
 
     def finish(self, hold: bodies.Hold) -> None:
-        """A request has its answer, or nobody waits for one: what it held is free."""
+        """Release what the request held; it is answered, or its client has gone."""
         hold.release()
         self.in_flight -= 1
 
     def welcome(self, model: str, version: str | None) -> Identity:
-        """The model that is asked for. Raises Refusal, also while nothing can be answered."""
+        """Return the requested model. Raises Refusal, also while nothing can be answered."""
         identity = self.find(model, version)
         if self.closed:
             raise try_again(Cause.CLOSED, "The server is shutting down.")
@@ -153,7 +159,7 @@ class Inference:
         return identity
 
     def room(self, identity: Identity) -> int:
-        """For a body that is to be read: how long it may be."""
+        """Return how long a body may be."""
         longest = self.longest_body(identity)
         self.budget.allow(longest)
         return longest
@@ -168,8 +174,10 @@ class Inference:
         question: Question | None = None,
     ) -> Admitted:
         """
-        Ask the driver. The body is parsed if the request is admitted, unless it was before, or has
-        terms of its own. Raises Refusal, Unserved and BadTensor.
+        Ask the driver to admit the request.
+
+        The body is parsed after admission, unless it was parsed before or has terms of its own.
+        Raises Refusal, Unserved and BadTensor.
         """
         parse = later(body, head.json_length, identity.signature, self.limits.batch)
         if question is None and says_terms(body):
@@ -192,7 +200,7 @@ class Inference:
         return Admitted(identity, question, ticket)
 
     def reply_to(self, admitted: Admitted) -> Reply:
-        """What its ticket has become. Raises Refusal, Unserved and ClientGone."""
+        """Return the result of an admitted request. Raises Refusal, Unserved and ClientGone."""
         identity, question, ticket = admitted
         try:
             return answer(ticket.answer.result(), question, identity, ticket)
@@ -203,7 +211,7 @@ class Inference:
             raise Refusal(400, str(error)) from None
 
     def refusal(self, error: Exception, arrived_s: float) -> Reply:
-        """The reply to a request that gets no answer; a mistake of ours is logged."""
+        """Return the reply to a request without a result; internal errors are logged."""
         match error:
             case Unserved():
                 if not error.accepted:  # else it counts as late or cancelled
@@ -220,7 +228,7 @@ class Inference:
         return refused(refusal, self.variant)
 
     def count_refused(self, reason: str, arrived_s: float) -> None:
-        """By its reason, if it is one for want of room or time."""
+        """Count the refusal by its reason, if it is for lack of room or time."""
         tally = self.metrics.refused.get(reason)
         if tally is not None:
             tally.inc()

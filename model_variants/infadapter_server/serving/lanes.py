@@ -1,9 +1,9 @@
 """
-An executor as its driver sees it: what was sent there and has not come back, and whether it hangs.
+An executor as its driver sees it: pending orders, and whether it hangs.
 
-An execution, or a load, that takes far longer than any error of an estimate is no slow one: nothing
-says that it will ever end. Its executor is then taken from the kernel, so that requests go
-elsewhere or are refused at once, and given back if it ends after all.
+An execution or load that takes far longer than any estimation error may never end. Its executor is
+then taken out of the scheduler, so that requests go elsewhere or are refused at once, and returned
+if it ends after all.
 """
 
 from collections import deque
@@ -23,19 +23,23 @@ from infadapter_server.serving.tickets import Ticket
 __all__ = ["Lane", "Loading", "Sent"]
 
 OVERDUE = 10.0
-"""Times as long as expected: under the smallest CPU quota a pause of all threads is 4."""
+"""
+Multiple of the expected time; under the smallest CPU quota a pause of all threads is a factor of 4.
+"""
 
 SUSPECT_S, STUCK_S = 3.0, 10.0
-"""At least so long after it should have ended: nothing more is sent there; the pod isn't live."""
+"""
+Seconds overdue after which no more is sent to the executor, and after which the pod isn't live.
+"""
 
 LOAD_SUSPECT_S, LOAD_STUCK_S = 10.0, 60.0
-"""As those, of a load: a disk, or a file system over the network, stands still for longer."""
+"""The same for a load: a disk or a network file system may stall for longer."""
 
 AT_ONCE = 2
-"""Batches: one that runs and one that follows. Who has gone leaves those that are further ahead."""
+"""Batches that are fixed: the running one and the next. Cancelled requests leave later ones."""
 
 Member = tuple[int, Ticket]
-"""A request of the kernel, and the ticket that it is an image of."""
+"""A request of the scheduler, and the ticket of which it is an image."""
 
 
 class Sent(NamedTuple):
@@ -47,8 +51,8 @@ class Sent(NamedTuple):
 
     def could_begin_s(self, begin_s: float) -> float:
         """
-        When it would have begun if orders took no time. An executor that waits for a busy event
-        loop is none that is free: what the kernel learns of executions has to hold that too.
+        Return when the batch could have begun without delay of orders. An executor that waits for a
+        busy event loop isn't free: learnt execution times have to include that.
         """
         asked_s = min(ticket.admitted_s for _, ticket in self.members)
         return min(begin_s, max(self.free_s, asked_s))
@@ -95,12 +99,12 @@ class Lane:
         return not self._sent and not self.loads
 
     def came(self, ready: ExecutorReady, pages: int | None) -> None:
-        """It takes orders, and holds nothing that is known of."""
+        """The executor takes orders, and holds nothing yet."""
         self.present, self.prepared = True, False
         self.pages, self.shared_load = pages, ready.shared_load
 
     def went(self) -> None:
-        """What it held, and all that was sent there, is lost."""
+        """The executor is lost with what it held and everything sent to it."""
         self.present = self.prepared = False
         self.missed = tuple(dict.fromkeys((*self.missed, *self.loaded)))
         for lost in (self.loaded, self.loads, self.waiting, self._sent):
@@ -117,7 +121,7 @@ class Lane:
         self.executor.submit(order)
 
     def requests(self, run: int) -> int:
-        """Of a batch that was sent; 0 of any other."""
+        """Return the size of a pending batch; 0 for any other."""
         return len(self._sent[run].members) if run in self._sent else 0
 
     def ended(self, run: int, end_s: float) -> Sent | None:
@@ -136,7 +140,7 @@ class Lane:
 
     @property
     def loading(self) -> Loading | None:
-        """The load that it is doing, if it is one."""
+        """The load in progress, if any."""
         oldest = self._oldest()
         return oldest if isinstance(oldest, Loading) else None
 
@@ -152,11 +156,11 @@ class Lane:
 
     @property
     def suspect_s(self) -> float:
-        """The time from which on nothing says that what it is doing will ever end."""
+        """The time from which on the current work may never end."""
         return self._overdue_s(SUSPECT_S, LOAD_SUSPECT_S)
 
     def _overdue_s(self, run_s: float, load_s: float) -> float:
-        """By more than any estimate could be wrong by. It began when it came, or was its turn."""
+        """Return by how much the current work exceeds any plausible estimate, s."""
         oldest = self._oldest()
         if oldest is None:
             return inf
@@ -165,7 +169,7 @@ class Lane:
         return began_s + (1 + OVERDUE) * oldest.expected_s + patience_s
 
     def _oldest(self) -> Sent | Loading | None:
-        """What it is doing, for it does one after the other."""
+        """The current work; an executor does one thing after the other."""
         first: list[Sent | Loading] = [*islice(self._sent.values(), 1)]
         first += islice(self.loads.values(), 1)
         return min(first, key=lambda order: order.ordered_s, default=None)

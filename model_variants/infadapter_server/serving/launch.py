@@ -1,4 +1,4 @@
-"""From what the command line says to a server that runs: put together, then listening."""
+"""Assemble a server from the command line, then listen."""
 
 import os
 import socket
@@ -31,7 +31,7 @@ __all__ = ["launch", "prepare"]
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A server that nobody has asked yet, and what its executors have of the CPU quota."""
+    """An assembled server that does not listen yet, with its executors' share of the CPU quota."""
 
     inference: Inference
     threads: Callable[[], int]
@@ -39,7 +39,7 @@ class Prepared:
 
 
 def prepare(given: Given, fleet: Fleet, deadlines: Deadlines, policy: PointPolicy) -> Prepared:
-    """Raises ConfigError."""
+    """Assemble the server. Raises ConfigError."""
     limit = partial(thread_limit, ceiling=_take_openmp_ceiling())
     where = None if fleet.workers else machine(fleet.threads(limit()))
     offered = served(given, fleet.memory_each(given.memory, CPU_PAGE_BYTES), where)
@@ -69,7 +69,7 @@ def prepare(given: Given, fleet: Fleet, deadlines: Deadlines, policy: PointPolic
 
 
 def launch(prepared: Prepared, host: str, port: int, grpc_port: int | None, drain_s: float) -> int:
-    """The exit code, when it has ended. Raises ClickException."""
+    """Run the server and return its exit code. Raises ClickException."""
     listener = _listener(host, port)
     try:
         sound = run(
@@ -104,10 +104,11 @@ def _reason(error: OSError) -> str:
 
 
 def _take_openmp_ceiling() -> int | None:
-    """What the user allows by OMP_NUM_THREADS, which must hold before torch is imported.
+    """
+    Return the user's OMP_NUM_THREADS, and set it to one before torch is imported.
 
-    torch makes as many threads as the machine has cores when it is imported, whatever the quota;
-    with one, it makes none until it is told to.
+    At import torch creates as many threads as the machine has cores, whatever the quota; with one
+    it creates none until told to.
     """
     given = os.environ.get("OMP_NUM_THREADS", "")
     os.environ["OMP_NUM_THREADS"] = "1"

@@ -1,8 +1,7 @@
 """
-A folder of models in Triton's layout: NAME/config.yaml, and NAME/VERSION/ with its model.
+A model repository in Triton's layout: NAME/config.yaml, and NAME/VERSION/ with the model.
 
-What can't be served is in the catalogue as well, with the reason: whoever asks for a model has to
-learn why it doesn't come.
+Models that cannot be served are listed as well, with the reason, so that a client learns why.
 """
 
 import os
@@ -49,8 +48,8 @@ FILES: Mapping[str, Format] = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """
-    A model that can be loaded. `stamp` differs when its file or its configuration does; `unread`
-    is a sentence about what lies beside them and counts for nothing.
+    A model that can be loaded. `stamp` changes with its file or configuration; `unread` is a
+    sentence about ignored files beside them.
     """
 
     stored: Stored
@@ -62,7 +61,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unfit:
-    """A folder that looks like a model and can't be served; the reason is a sentence."""
+    """A folder that looks like a model but can't be served; the reason is a sentence."""
 
     name: str
     reason: str
@@ -70,7 +69,7 @@ class Unfit:
 
 
 def scan(folder: Path) -> dict[str, Found | Unfit]:
-    """The models of a repository, by name. Raises ConfigError where it can't be read."""
+    """Return the models of a repository by name. Raises ConfigError if it can't be read."""
     try:
         names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
     except OSError as error:
@@ -80,8 +79,8 @@ def scan(folder: Path) -> dict[str, Found | Unfit]:
 
 def readable(text: str) -> str:
     """
-    What names of files come into: they may hold any bytes, of which those that are no text can't be
-    in JSON, and those that are no characters to print shouldn't be in a line of a log.
+    Return printable text. File names may contain any bytes, also some that JSON or a log line must
+    not contain.
     """
     known = os.fsencode(text).decode(errors="replace")
     spaced = (" " if each.isspace() else each for each in known)
@@ -89,7 +88,7 @@ def readable(text: str) -> str:
 
 
 def found_folder(name: str, folder: Path) -> Found | Unfit:
-    """One model: the version that its configuration names, else the highest."""
+    """Return a model: the version that its configuration names, else the highest."""
     version = ""
     try:
         if not NAME.fullmatch(name):
@@ -104,7 +103,7 @@ def found_folder(name: str, folder: Path) -> Found | Unfit:
 
 
 def found_file(name: str, file: Path) -> Found | Unfit:
-    """A model by its file; the configuration is beside it, or beside its version."""
+    """Return a model by its file; the configuration is beside it, or beside its version."""
     try:
         folder = _configured(file)
         mark, config = _mark(folder / CONFIG_FILE), _config(folder)
@@ -125,7 +124,7 @@ def found_variant(
     weights: Path | None = None,
     batch_sizes: tuple[int, ...] = BATCH_SIZES,
 ) -> Found:
-    """One of ours, with the weights that ship with it or of a file."""
+    """Return a shipped variant, with its own weights or those of a file."""
     config = ModelConfig(signature=SIGNATURES[variant], variant=variant, batch_sizes=batch_sizes)
     return _found(name, variant, weights, config, None, "")
 
@@ -134,8 +133,8 @@ def _found(
     name: str, version: str, file: Path | None, config: ModelConfig, folder: Path | None, mark: str
 ) -> Found:
     """
-    `mark` is the configuration's from before it was read, as the file's is here: what is replaced
-    while it is read differs from its stamp at the next look, and is read again.
+    Return the model. `mark` is the configuration's from before it was read, as is the file's here:
+    a file replaced while being read differs from its stamp at the next scan, and is read again.
     """
     files, form = [] if file is None else [file], _format(file, config)
     marks = [_mark(each) for each in files]
@@ -175,13 +174,13 @@ def _found(
 
 
 def _shipped_accuracy(variant: str) -> float | None:
-    """That of the weights that ship with the server, which training noted."""
+    """Return the accuracy of the shipped weights, as noted by their training."""
     accuracy: float | None = measured().get(variant, {}).get("accuracy")
     return accuracy
 
 
 def _config(folder: Path) -> ModelConfig:
-    """ONNX says of itself what others have to be told. Raises ConfigError."""
+    """Return the configuration, completed from an ONNX file itself. Raises ConfigError."""
     path, misnamed = folder / CONFIG_FILE, folder / MISNAMED
     if os.path.lexists(path):
         return read_config(path)
@@ -191,7 +190,7 @@ def _config(folder: Path) -> ModelConfig:
 
 
 def _unread(folder: Path | None) -> str:
-    """A sentence behind another one. Who has both files serves the model with Triton as well."""
+    """Return a sentence about ignored files, such as those of a repository shared with Triton."""
     if folder is None or (folder / CONFIG_FILE).exists() or not (folder / TRITON).exists():
         return ""
     return (
@@ -209,7 +208,7 @@ def _format(file: Path | None, config: ModelConfig) -> Format:
 
 
 def _file(folder: Path, config: ModelConfig) -> Path | None:
-    """Of a version. Ours need none, weights ship with them; and a ladder names its own."""
+    """Return the file of a version. Shipped variants need none, and a ladder names its own."""
     if config.ladder:
         return None
     there = [folder / name for name in FILES if (folder / name).is_file()]
@@ -221,7 +220,7 @@ def _file(folder: Path, config: ModelConfig) -> Path | None:
 
 
 def _configured(file: Path) -> Path:
-    """Where its configuration is, or what others take for one."""
+    """Return the path of the configuration, or of a file that others use as one."""
     folder = file.resolve().parent
     for name in (CONFIG_FILE, MISNAMED, TRITON):
         for each in (folder, folder.parent):

@@ -1,9 +1,9 @@
 """
-The way back: from the end of an execution, on the executor's clock, to the answer at its client.
+The return path: from the end of an execution, on the executor's clock, to the answer at the client.
 
-The kernel promises the end of an execution; a client's clock stops later, by the hand-over to the
-event loop, the encoding and the kernel's sockets. What the loop needs depends on what else it does,
-so it is measured: deadlines are shortened by a high quantile of it.
+The scheduler promises the end of an execution. The client's clock stops later: hand-over to the
+event loop, encoding, sockets. The event loop's part depends on its other work, so it is measured,
+and deadlines are shortened by a high quantile of it.
 """
 
 from collections import deque
@@ -11,7 +11,7 @@ from collections import deque
 __all__ = ["Margin"]
 
 LEAST_S = 0.002
-"""Of that which can't be seen from here: the socket, the network, and the client's own wake-up."""
+"""Seconds for what cannot be measured here: the socket, the network, and the client's wake-up."""
 
 MOST = 0.25
 
@@ -19,7 +19,7 @@ _WINDOW, _RENEW, _QUANTILE = 512, 32, 0.995
 
 
 class Margin:
-    """Seconds, of the last answers; never more than MOST of a request's time."""
+    """Measured return times, at most the share MOST of a request's time."""
 
     def __init__(self) -> None:
         self._lags_s: deque[float] = deque(maxlen=_WINDOW)
@@ -34,5 +34,5 @@ class Margin:
             self._measured_s = ranked[int(_QUANTILE * (len(ranked) - 1))]
 
     def of(self, within_s: float) -> float:
-        """What to keep free of a request's time."""
+        """Return the time to subtract from a request's deadline, s."""
         return min(LEAST_S + self._measured_s, MOST * within_s)

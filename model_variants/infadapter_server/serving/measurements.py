@@ -1,8 +1,8 @@
 """
-What was measured of each model when it was loaded: its bytes, and its seconds on this machine.
+What was measured of each model when it was loaded: bytes, and seconds on this machine.
 
-It is kept in a small file beside the repository where that can be written, so that a restart
-needn't load every model once to know them. It only seeds estimates: what runs corrects them.
+Kept in a small file beside the repository if that is writable, so that a restart needn't load every
+model to measure it. It only initialises estimates.
 """
 
 import errno
@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """`execution_s` is by batch size; of a network with operating points, the most accurate's."""
+    """`execution_s` is by batch size; with operating points it is the most accurate one's."""
 
     weights_bytes: int
     load_s: float
@@ -37,7 +37,7 @@ class Measured:
 
 
 class Measurements:
-    """`path` None: nothing outlives the process. `where`: the machine, whose seconds these are."""
+    """The file. `path=None`: nothing survives the process. `where` identifies the machine."""
 
     def __init__(self, path: Path | None, where: str = "") -> None:
         self._path, self._where = path, where
@@ -45,7 +45,7 @@ class Measurements:
         self._known = {name: (entry["stamp"], _parse(entry)) for name, entry in written.items()}
 
     def of(self, name: str, stamp: str) -> Measured | None:
-        """Of a model as it is now: its stamp tells whether it is still the one that was loaded."""
+        """Return the measurement of a model, if its stamp is still the same."""
         known = self._known.get(name)
         return known[1] if known is not None and known[0] == stamp else None
 
@@ -60,7 +60,7 @@ class Measurements:
             self._path = None
 
     def _read(self) -> dict[str, dict[str, Any]]:
-        """All machines' entries; a file that can't be understood is as none."""
+        """Return the entries of all machines; an unreadable file counts as empty."""
         try:
             content = json.loads(regular_bytes(self._path, MOST_BYTES)) if self._path else {}
             return {where: dict(filter(_sound, known.items())) for where, known in content.items()}
@@ -97,7 +97,7 @@ def _by_size(spent: Mapping[str, float]) -> dict[int, float]:
 
 
 def machine(threads: int, root: Path = Path("/")) -> str:
-    """What seconds depend on: the processor, and how many of its threads compute."""
+    """Return what execution times depend on: the processor and the number of computing threads."""
     try:
         text = (root / "proc/cpuinfo").read_text()
     except OSError:
@@ -133,7 +133,7 @@ def _sound_point(point: Any) -> bool:
 
 
 def _spent(spent: Mapping[str, Any]) -> bool:
-    """By batch size, of which one alone is among them."""
+    """Whether these are times by batch size, a single image among them."""
     return "1" in spent and all(
         _SIZE.fullmatch(size) and _is_time(seconds) for size, seconds in spent.items()
     )

@@ -1,8 +1,8 @@
 """
-Membership: executors come, are prepared, and serve; they hang, are lost, and come back.
+Membership of executors: they join, are prepared and serve; they hang, are lost, and return.
 
-The scheduler's kernel counts on an executor from when all that it begins with is loaded, until it
-does not come back from an execution or is lost. There is no kernel before all is measured.
+The scheduler counts on an executor once its initial models are loaded, until it hangs or is lost.
+There is no scheduler before all models are measured.
 """
 
 import asyncio
@@ -22,7 +22,10 @@ _log = logging.getLogger(__name__)
 
 
 class Membership:
-    """`begin` makes the kernel. `ended`: nobody can compute any more; `failure` may say why."""
+    """
+    Handles these events. `begin` creates the scheduler. `ended` is set when nothing can compute any
+    more; `failure` may say why.
+    """
 
     def __init__(
         self,
@@ -42,7 +45,7 @@ class Membership:
         self._prepare(lane)
 
     def loaded(self, lane: Lane, report: ModelLoaded) -> None:
-        """A load that the kernel knows nothing of has ended."""
+        """A load that the scheduler does not know has ended."""
         self._residence.loaded_at_start(lane, report)
         if lane.prepared:
             self.rejoin(lane)
@@ -50,7 +53,10 @@ class Membership:
             self._prepare(lane)
 
     def rejoin(self, lane: Lane) -> None:
-        """The kernel counts on it again, if nothing is being done there that it doesn't know."""
+        """
+        Return the executor to the scheduler, unless it is doing something that the scheduler does
+        not know.
+        """
         if lane.joined or not (self._start.begun and lane.prepared and lane.idle):
             return
         self._join(lane)
@@ -62,7 +68,7 @@ class Membership:
         self.leave(lane)
 
     def leave(self, lane: Lane) -> None:
-        """It hangs, or is lost: what waits for it is served elsewhere or refused."""
+        """The executor hangs or is lost: its requests are served elsewhere or refused."""
         if lane.joined:
             lane.joined = False
             lane.waiting.clear()
@@ -79,7 +85,7 @@ class Membership:
             self.ended.set()
 
     def _prepare(self, lane: Lane) -> None:
-        """By the next load, if there is one."""
+        """Order the next initial load, if there is one."""
         if self._residence.load_next(lane):
             return
         lane.prepared = True
@@ -91,7 +97,7 @@ class Membership:
             self._begin_with_all()
 
     def _failed(self, lane: Lane, failure: str) -> None:
-        """No model can be loaded here; perhaps elsewhere."""
+        """No model can be loaded on this executor; perhaps on others."""
         if all(other.prepared for other in self._crew):
             self.failure = LoadError(failure)
             self.ended.set()
@@ -99,7 +105,7 @@ class Membership:
             self._pass_on(lane)
 
     def _pass_on(self, lane: Lane) -> None:
-        """What it was to measure."""
+        """Hand over what the executor was to measure."""
         others = (other for other in self._crew if other.present and other is not lane)
         heirs = [other for other in others if other.loads or not lane.present]
         heir = self._start.inherited(lane, heirs)

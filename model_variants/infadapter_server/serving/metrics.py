@@ -1,4 +1,4 @@
-"""What the server tells Prometheus. Every series exists, at zero, before the first request."""
+"""The server's Prometheus metrics. Every series exists, at zero, before the first request."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -29,7 +29,7 @@ _ERROR_BOUNDS_S = tuple(1e-4 * 2**power for power in range(14))
 
 
 class Outcome(StrEnum):
-    """What became of a request that was admitted."""
+    """The outcome of an admitted request."""
 
     ON_TIME = "on_time"
     LATE = "late"
@@ -154,22 +154,22 @@ class ServerMetrics:
         self.connections = self._gauge(wire.SERVER_CONNECTIONS, "Open connections.")
 
     def count(self, code: int) -> None:
-        """Count an inference request that was answered with this status code."""
+        """Count an inference request answered with this status code."""
         tally = self._requests.get(code)
         (tally or self._any_code.labels(self._variant, code)).inc()
 
     def know_points(self, names: Iterable[str]) -> None:
-        """Series of operating points that there are."""
+        """Create the series of operating points."""
         for name in names:
             self._points.labels(self._variant, name)
 
     def served_at(self, point: Point) -> None:
-        """Count a request that an operating point has answered."""
+        """Count a request answered by an operating point."""
         self._points.labels(self._variant, point.name).inc()
         self._accuracy.observe(point.accuracy)
 
     def executed(self, images: int, took_s: float, expected_s: float, told_s: float) -> None:
-        """Count an execution that is done; `told_s` is what is held against the estimate."""
+        """Count a completed execution; `told_s` is compared with the estimate."""
         self.inference_seconds.observe(took_s)
         self.batch_images.observe(images)
         if told_s <= expected_s:
@@ -178,7 +178,7 @@ class ServerMetrics:
             self.under_seconds.observe(told_s - expected_s)
 
     def exposition(self) -> bytes:
-        """Everything, in the text format of Prometheus."""
+        """Return everything in Prometheus' text format."""
         for noted in self._noted:
             noted.tell()
         return generate_latest(self._registry)

@@ -1,4 +1,4 @@
-"""The configuration of one model, `config.yaml` beside its versions: what its file can't say."""
+"""The configuration of a model, `config.yaml` beside its versions: what its file does not say."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,9 +15,9 @@ __all__ = ["CONFIG_FILE", "MISNAMED", "TRITON", "ConfigError", "ModelConfig", "r
 
 CONFIG_FILE = "config.yaml"
 MISNAMED = "config.yml"
-"""As others spell it: what it says would be ignored."""
+"""A common misspelling, whose content would be ignored."""
 TRITON = "config.pbtxt"
-"""Triton's own, which isn't read: who has brought it is told so."""
+"""Triton's own configuration, which isn't read; a sentence says so."""
 BATCH_SIZES = (1, 2, 4, 8)
 MOST_BYTES = 65_536
 
@@ -25,8 +25,8 @@ MOST_BYTES = 65_536
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelConfig:
     """
-    `execution_s`, by batch size, and `load_s` as somebody measured them; else they will be. Where
-    operating points were profiled, `points_s`, it is that of the slowest: who names none gets it.
+    `execution_s` (by batch size) and `load_s` as given; otherwise they are measured. With profiled
+    operating points (`points_s`) it is that of the slowest, which requests without a point get.
     """
 
     signature: Signature | None = None  # None: the file says it, if it is one that does
@@ -42,7 +42,7 @@ class ModelConfig:
 
 
 def read_config(path: Path) -> ModelConfig:
-    """Raises ConfigError."""
+    """Read a configuration. Raises ConfigError."""
     try:
         documents = parse_yaml(regular_bytes(path, MOST_BYTES), str(path))
     except OSError as error:
@@ -79,7 +79,10 @@ def _slowest(config: ModelConfig) -> dict[int, float]:
 
 
 def _signature(given: dict[str, Any]) -> Signature | None:
-    """Of our variants it is known; of other networks it has to be said, here or by the file."""
+    """
+    Return the signature if given. Shipped variants have a known one; other networks need one, here
+    or in their file.
+    """
     tensors = [given.pop(key, None) for key in ("input", "output")]
     if ladder := given.get("ladder"):
         if "variant" in given:

@@ -1,4 +1,4 @@
-"""The models of a repository as the routes see them: who is there, who is refused, and why."""
+"""The models of a repository as routes see them: served, or refused with a reason."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +19,7 @@ UNKNOWN = 404
 
 @dataclass(frozen=True, slots=True)
 class Offered(Mapping[str, Identity]):
-    """By name. Looking one up raises Refusal where it is known and can't be served."""
+    """Models by name. Looking up a known model that can't be served raises Refusal."""
 
     repository: Repository
     clock: Callable[[], float] = time.monotonic

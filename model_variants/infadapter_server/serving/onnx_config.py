@@ -1,7 +1,8 @@
-"""What is served of an ONNX file: its tensors by the file's own word, and its configuration's.
+"""
+What is served of an ONNX file: its tensors according to the file and the model's configuration.
 
-The configuration is asked where the file leaves a size open. A batch may be of any size or of one
-image: others would be padded, and cost what they don't answer.
+The configuration supplies sizes that the file leaves open. The batch dimension must be variable or
+one; other sizes would have to be padded at the cost of a full batch.
 """
 
 import math
@@ -24,16 +25,16 @@ _KINDS = {
 
 
 class _Said(NamedTuple):
-    """A tensor by its configuration, its shape without the batch."""
+    """A tensor according to the configuration, its shape without the batch."""
 
     name: str
     shape: tuple[int, ...]
 
 
 def read_onnx(file: Path, config: ModelConfig) -> tuple[ModelConfig, list[Path]]:
-    """The configuration with what the file says, and the files of weights beside it.
-
-    Raises ConfigError, and OSError where the file can't be read.
+    """
+    Return the completed configuration, and the files of external weights. Raises ConfigError, and
+    OSError for an unreadable file.
     """
     try:
         header = read_header(file)
@@ -67,7 +68,7 @@ def _said(config: ModelConfig) -> tuple[_Said | None, _Said | None]:
 
 
 def _one(tensors: Sequence[OnnxTensor], said: _Said | None, what: str) -> OnnxTensor:
-    """The one there is, or of several that which the configuration names."""
+    """Return the only tensor, or of several the one that the configuration names."""
     if said is None and len(tensors) == 1:
         return tensors[0]
     names = ", ".join(tensor.name for tensor in tensors[:8])[:300]
@@ -82,7 +83,7 @@ def _one(tensors: Sequence[OnnxTensor], said: _Said | None, what: str) -> OnnxTe
 
 
 def _sizes(tensor: OnnxTensor, said: _Said | None, what: str) -> tuple[int | str, tuple[int, ...]]:
-    """Of the batch, and of the rest."""
+    """Return the size of the batch and the other sizes."""
     if tensor.kind not in (0, FLOAT):
         kind = _KINDS.get(tensor.kind, "of another kind")
         raise ConfigError(

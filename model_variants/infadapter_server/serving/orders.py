@@ -1,7 +1,7 @@
 """
-Orders: the scheduler's kernel is told of what happens, and its actions become orders to executors.
+Pass events to the scheduler, and its actions as orders to executors.
 
-It decides nothing, and waits for nothing. All of it is for the thread of the event loop.
+It decides nothing and waits for nothing. Event loop thread only.
 """
 
 from collections import deque
@@ -26,7 +26,9 @@ __all__ = ["Orders"]
 
 
 class Orders:
-    """`kernel` is None until the models are loaded that it begins with; `speed` as the driver's."""
+    """
+    `kernel` (the scheduler) is None until the initial models are loaded; `speed` is the driver's.
+    """
 
     def __init__(
         self,
@@ -46,7 +48,7 @@ class Orders:
         self._lag_s, self._clock, self._policy = lag_s, clock, policy
 
     def begin(self) -> None:
-        """What was measured while warming up is what the kernel begins with."""
+        """Create the scheduler with what the warm-up measured."""
         models = self.residence.models()
         self.kernel = Scheduler(
             models,
@@ -58,11 +60,11 @@ class Orders:
         self._metrics.know_points(point.name for model in models for point in model.points)
 
     def points(self, model: str) -> tuple[Point, ...]:
-        """From the least accurate to the most; none before its load has told them."""
+        """Return the points, from least to most accurate; none before the model's first load."""
         return () if self.kernel is None else self.kernel.points(model)
 
     def arrive(self, event: Arrived, now_s: float) -> list[Action]:
-        """The actions to carry out, once what was asked for is known. Raises Unserved."""
+        """Return the actions for an arrival, once the requested model is known. Raises Unserved."""
         assert self.kernel is not None
         actions = self.kernel.handle(event, now_s)
         for action in actions:
@@ -73,7 +75,7 @@ class Orders:
         return actions
 
     def arrived(self, actions: Iterable[Action], now_s: float) -> None:
-        """All images of a request have: now they are sent, together where they fit."""
+        """All images of a request have arrived: send them, together if possible."""
         assert self.kernel is not None
         self.carry_out([*actions, *self.kernel.handle(BulkArrived(), now_s)], now_s)
 

@@ -1,11 +1,12 @@
 """
-Pacing under a CPU quota: an executor is free again when the quota has paid for what was used.
+Pacing under a CPU quota: an executor is free again once the quota has paid for what was used.
 
-A quota lets a process run at full speed until a period's part of it is used, and then not at all.
-Executions look several times as fast as they are on average, so more is admitted than can be
-served; whoever comes while nothing runs is served alone, which costs more than a batch; and while
-all stands still nobody reads requests either. Paced, use is even and batches fill meanwhile. What
-is learnt of an execution is what it takes of the quota, with the reading and answering beside it.
+A quota lets a process run at full speed until its share of a period is used up, and then not at
+all. Executions then look several times as fast as they are on average, so more is admitted than can
+be served; a request that comes while nothing runs is served alone, which costs more than a batch;
+and while everything is throttled no requests are read. With pacing, use is even and batches fill
+meanwhile. The learnt time of an execution is what it takes of the quota, with the reading and
+answering beside it.
 """
 
 import time
@@ -18,27 +19,27 @@ from infadapter_server.serving.slowing import FULL_SPEED, Speed
 __all__ = ["Paced", "Pacing"]
 
 USED = 0.98
-"""Of the quota, what is planned for: the rest is for what comes at once."""
+"""Share of the quota that is planned for; the rest is for simultaneous arrivals."""
 
 CREDIT_S = 0.02
-"""Of the quota, saved while nobody asked, or while a batch was on its way: a fifth of a period."""
+"""Quota saved while idle or while a batch was on its way, at most a fifth of a period."""
 
 FOLLOWED_S = 1.0
-"""For how long what was used beside executions is remembered."""
+"""Time constant of the use besides executions, s."""
 
 STEP = 0.02
-"""Of what a request takes: less isn't followed, for all estimates move with it."""
+"""Relative change of a request's time below which estimates are not rescaled."""
 
 
 SILENT_LOOKS, FADED = 10, 0.7
 """
-Looks without an execution, of which there are two a second: from then on so much is kept at each
-of what was used beside some.
+Samples (two per second) without an execution after which the use besides executions decays, and the
+factor per sample.
 """
 
 
 class Paced(NamedTuple):
-    """An execution as the quota pays for it."""
+    """An execution's time in terms of the quota."""
 
     seconds: float
     free_s: float  # its executor
@@ -46,8 +47,8 @@ class Paced(NamedTuple):
 
 class Pacing:
     """
-    Of one executor, whose time and that of the front come out of one quota, in cores; infinite
-    where there is none. Where it is more than the executor's threads can use, nothing is paced.
+    Pacing of one executor that shares a quota (in cores, infinite if none) with the front end. If
+    the quota exceeds what the executor's threads can use, nothing is paced.
     """
 
     def __init__(
@@ -65,8 +66,8 @@ class Pacing:
 
     def speed(self) -> Speed:
         """
-        As it is now: the quota may have changed, and what a request takes beside executions. Asked
-        for a few times a second.
+        Return the current speed, called a few times a second: the quota and the work besides
+        executions may have changed.
         """
         quota, self._threads = self._quota(), self._threads_now()
         granted, before = USED * quota, self._granted
@@ -84,11 +85,11 @@ class Pacing:
         return Speed(granted / self._threads, self._each_s / granted)
 
     def loaded(self) -> None:
-        """What a load has used is nothing that executions have to make up for."""
+        """Ignore the CPU use of a load; executions do not have to make up for it."""
         self._used_s = self._cpu_time_s()
 
     def ended(self, begin_s: float, end_s: float, requests: int) -> Paced:
-        """An execution at full speed, or interrupted: it has used no more than its time."""
+        """Record an execution, at full speed or throttled. It used no more than its time."""
         took_s, granted = end_s - begin_s, self._granted
         paying, self._granted_before = max(granted, self._granted_before), granted
         if granted == inf or not took_s:
@@ -110,7 +111,7 @@ class Pacing:
 
 
 class _Spent:
-    """CPU time of a request lately: in executions, and beside them."""
+    """Recent CPU time per request, in executions and besides them."""
 
     def __init__(self) -> None:
         self._alone_s = self._beside_s = self._requests = 0.0

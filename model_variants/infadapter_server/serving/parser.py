@@ -1,9 +1,9 @@
 """
 A process that parses large JSON bodies: `python -m infadapter_server.serving.parser`.
 
-A body of 24 MB keeps the interpreter for 0.3 s in a single call, so a thread would not do: probes
-would wait as long, and executions between their operations. The process ends when its input does,
-so also when the server is killed.
+A body of 24 MB holds the interpreter for 0.3 s in one call. In a thread, probes would wait as long,
+and executions between their operations. The process ends with its input, so also when the server is
+killed.
 """
 
 import asyncio
@@ -30,18 +30,18 @@ _BESIDE_BATCH = [each.name for each in fields(Question) if each.name != "batch"]
 
 
 class ParserLost(Exception):
-    """The process has ended, for want of memory most likely; the next body starts another one."""
+    """The process has ended, probably for lack of memory; the next body starts another."""
 
 
 class Parser:
-    """One body at a time: several would want that much more memory."""
+    """Parses one body at a time, to bound memory."""
 
     def __init__(self) -> None:
         self.process: subprocess.Popen[bytes] | None = None
         self._thread = ThreadPoolExecutor(1, "parser")
 
     def start(self) -> None:
-        """Before the first body comes: it takes a third of a second."""
+        """Start the process before the first body comes; it takes a third of a second."""
         if self.process is not None and self.process.poll() is not None:
             self._end()
         if self.process is None:

@@ -1,4 +1,6 @@
-"""Where a body is parsed, by its length: a small one costs less than to send it elsewhere."""
+"""
+Where a body is parsed, depending on its length: for a small one moving it elsewhere costs more.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -13,10 +15,12 @@ from infadapter_server.serving.refusal import Cause, try_again
 __all__ = ["Parsing"]
 
 LARGE = 65_536
-"""Bytes that the event loop leaves to a thread: half a millisecond as JSON."""
+"""Bytes from which a thread parses instead of the event loop: half a millisecond as JSON."""
 
 LARGE_JSON = 400_000
-"""Bytes of JSON for which a thread keeps the interpreter from others for too long: milliseconds."""
+"""
+Bytes of JSON from which a process parses: a thread would hold the interpreter for milliseconds.
+"""
 
 _TIMEOUT, _FLOOR, _LETTER = b'"timeout"', b'"accuracy_floor"', b"o"
 
@@ -27,7 +31,7 @@ class Parsing:
         self.process = Parser()
 
     def start(self, longest_body: int) -> None:
-        """So that the first large body need not wait for a process to start."""
+        """Start the process, so that the first large body need not wait for it."""
         if longest_body > LARGE_JSON:
             self.process.start()
 
@@ -36,7 +40,10 @@ class Parsing:
         self.process.stop()
 
     async def unpacked(self, body: bytes, encoding: str, longest: int) -> bytes:
-        """Without its Content-Encoding; zlib leaves the interpreter to others. Raises Refusal."""
+        """
+        Return the body without its Content-Encoding; zlib releases the interpreter lock. Raises
+        Refusal.
+        """
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, bodies.unpacked, body, encoding, longest)
 
@@ -44,8 +51,8 @@ class Parsing:
         self, body: bytes, json_bytes: str | None, signature: Signature, max_batch: int
     ) -> Question | None:
         """
-        A large body, before its request is admitted; None of one for which `later` will do, which
-        is free for who is refused. Raises BadTensor and Refusal.
+        Parse a large body before its request is admitted; None for a small one, which is parsed
+        later so that refusals are cheap. Raises BadTensor and Refusal.
         """
         if len(body) <= LARGE:
             return None
@@ -66,7 +73,9 @@ def later(
 
 
 def says_terms(body: bytes) -> bool:
-    """It may say its own deadline or accuracy: then it has to be parsed before it is admitted."""
+    """
+    Whether the body may contain a deadline or accuracy floor, and must be parsed before admission.
+    """
     # Most bodies are digits, in which a search for one letter is twenty times as fast.
     return _LETTER in body and (_TIMEOUT in body or _FLOOR in body)
 

@@ -1,9 +1,11 @@
-"""The Open Inference Protocol v2: a request to a batch, a network's output to an answer.
+"""
+The Open Inference Protocol v2: parse a request to a batch, and encode a network's output.
 
-Parsing is by hand, on orjson and numpy: a model of the whole body (pydantic) costs more than the
-rest of the HTTP side together, and would describe tensors that no variant takes. Both forms of
-the protocol are understood, JSON and the binary-tensor extension, and every fault is a BadTensor
-with a sentence that names the field. `read` takes what JSON and gRPC have in common.
+Parsing is by hand with orjson and numpy: a model of the whole body (pydantic) costs more than the
+rest of the HTTP front end, and would describe tensors that no variant takes. Both forms are
+supported, JSON and the binary-tensor extension, and every fault is a BadTensor with a sentence that
+names the field. `read` is common to JSON and gRPC.
+
 Specification: https://github.com/kserve/open-inference-protocol (inference_rest.md) and, for the
 binary form and classification, the extension_*.md of the Triton Inference Server.
 """
@@ -29,7 +31,7 @@ _LONGEST_NUMBER = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A request that was understood: its batch, and how its answer is wanted."""
+    """A parsed request: its batch, and the form of its answer."""
 
     batch: Floats
     id: str | None = None
@@ -45,24 +47,25 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A body, and the length of its JSON head if binary tensors follow it."""
+    """A body, and the length of its JSON part if binary tensors follow."""
 
     body: bytes
     json_bytes: int | None
 
 
 def parse(body: bytes, json_bytes: str | None, signature: Signature, max_batch: int) -> Question:
-    """Read a request body.
+    """
+    Parse a request body.
 
     `json_bytes` is the header Inference-Header-Content-Length: where the JSON ends and binary
-    tensors begin; None if the body is JSON alone. Raises BadTensor.
+    tensors begin; None if the body is JSON only. Raises BadTensor.
     """
     head, tail = _split(body, json_bytes)
     return read(_json_object(head), tail, signature, max_batch)
 
 
 def read(content: Mapping[str, Any], tail: bytes, signature: Signature, max_batch: int) -> Question:
-    """Read a request that JSON or gRPC brought; `tail` is its binary values. Raises BadTensor."""
+    """Parse a request from JSON or gRPC; `tail` holds its binary values. Raises BadTensor."""
     given = parameters(content, "the request")
     return Question(
         wanted=outputs.wanted(content, signature.output_name),
@@ -82,9 +85,9 @@ def encode(
     version: str,
     point: Point | None = None,
 ) -> Answer:
-    """Write the answer in the form that the question asked for, and the point that gave it.
-
-    Raises BadTensor if that form cannot carry it.
+    """
+    Return the answer in the requested form, with the operating point that gave it. Raises BadTensor
+    if that form cannot represent it.
     """
     output = outputs.rendered(result, question.wanted)
     described = {

@@ -1,9 +1,9 @@
-"""How many threads an inference may use: the CPU quota of this process's control group.
+"""
+The number of threads for an inference: the CPU quota of this process's control group.
 
-Threads beyond the quota do not just fail to help: they spend the quota waiting for each other
-(measured: two threads on a quota of one core answer half as many requests as one thread does).
-The quota changes while the server runs, when its pod is resized in place, so it is read again
-and again. Both versions of control groups are understood.
+More threads than the quota spend it waiting for each other (measured: two threads on a quota of one
+core answer half as many requests as one). The quota changes when the pod is resized in place, so it
+is read again and again. Both versions of control groups are supported.
 """
 
 import os
@@ -25,30 +25,30 @@ MOUNTS_V1 = ("sys/fs/cgroup/cpu", "sys/fs/cgroup/cpu,cpuacct")
 
 
 def thread_limit(root: Path = Path("/"), *, ceiling: int | None = None) -> int:
-    """Threads that fit into quota, affinity and ceiling, rounded down, at least one."""
+    """Return how many threads fit into quota, affinity and ceiling, rounded down, at least one."""
     bounds = [len(os.sched_getaffinity(0)), cpu_quota(root), ceiling]
     return max(1, int(min(bound for bound in bounds if bound is not None)))
 
 
 def cpu_quota(root: Path = Path("/")) -> float | None:
-    """The quota of this process in cores, None if it has none.
-
-    A quota on any group above binds as well, so the smallest counts.
+    """
+    Return the quota of this process in cores, None without one. The smallest quota of the group and
+    all above it applies.
     """
     return min((quota for _, quota in _limited(root)), default=None)
 
 
 def stopped_s(root: Path = Path("/")) -> float:
     """
-    For how long its quota has stopped this process, all CPUs together; 0 where it has none. Of the
-    nearest group that has one: what is set above it for all is how fast the machine is.
+    Return for how long the quota has throttled this process, summed over CPUs; 0 without a quota.
+    Of the nearest group that has one: a quota above it determines the machine's speed.
     """
     nearest = next((group for group, _ in _limited(root)), None)
     return 0.0 if nearest is None else _stopped_s(_text(nearest / "cpu.stat") or "")
 
 
 def _stopped_s(stat: str) -> float:
-    """Version 1 counts nanoseconds, version 2 microseconds."""
+    """Parse cpu.stat: version 1 counts nanoseconds, version 2 microseconds."""
     counted = dict(line.split(" ", 1) for line in stat.splitlines() if " " in line)
     for name, seconds in (("throttled_usec", 1e-6), ("throttled_time", 1e-9)):
         if counted.get(name, "").strip().isdecimal():
@@ -57,7 +57,7 @@ def _stopped_s(stat: str) -> float:
 
 
 def _limited(root: Path) -> Iterator[tuple[Path, float]]:
-    """Groups that have a quota, and that: this process's and those above it, the nearest first."""
+    """Yield the groups with a quota, nearest first, and the quota."""
     version_1, version_2 = own_groups(root)
     for mounts, own, quota_of in (
         (MOUNTS_V2, version_2, _quota_v2),
@@ -70,7 +70,7 @@ def _limited(root: Path) -> Iterator[tuple[Path, float]]:
 
 
 def own_groups(root: Path) -> tuple[str, str]:
-    """The path of this process's group in version 1's cpu hierarchy and in version 2's."""
+    """Return the paths of this process's group in version 1's cpu hierarchy and in version 2's."""
     version_1 = version_2 = "/"
     for line in (_text(root / "proc/self/cgroup") or "").splitlines():
         identifier, _, rest = line.partition(":")
@@ -83,10 +83,11 @@ def own_groups(root: Path) -> tuple[str, str]:
 
 
 def with_those_above(mount: Path, group: str) -> Iterator[Path]:
-    """The group's folder and those above it, up to where the hierarchy is mounted.
+    """
+    Yield the group's folder and those above it, up to the mount point.
 
-    In a container the path may be the host's, which is not to be seen there; the container's own
-    group is then what is mounted. Folders that do not exist say nothing, so that needs no care.
+    In a container the path may be the host's, which is not visible there; then the mount point is
+    the container's own group. Missing folders are harmless.
     """
     parts = [part for part in group.split("/") if part]
     if ".." in parts:  # a group outside of this namespace
@@ -96,13 +97,13 @@ def with_those_above(mount: Path, group: str) -> Iterator[Path]:
 
 
 def _quota_v2(group: Path) -> float | None:
-    """cpu.max is `QUOTA PERIOD` in microseconds; QUOTA is `max` if there is none."""
+    """Parse cpu.max: `QUOTA PERIOD` in microseconds; QUOTA is `max` if there is none."""
     quota, _, period = (_text(group / "cpu.max") or "").partition(" ")
     return _cores(quota, period)
 
 
 def _quota_v1(group: Path) -> float | None:
-    """cpu.cfs_quota_us is -1 if there is none."""
+    """Parse cpu.cfs_quota_us, which is -1 if there is none."""
     quota = _text(group / "cpu.cfs_quota_us") or ""
     return _cores(quota, _text(group / "cpu.cfs_period_us") or "")
 

@@ -1,4 +1,4 @@
-"""What a request gets instead of a result: a status, a sentence, and when to try again."""
+"""Refusals: what a request gets instead of a result: a status, a sentence, and when to retry."""
 
 import math
 from collections.abc import Mapping
@@ -21,7 +21,9 @@ _LONGEST_S = 3600
 
 
 class Cause(StrEnum):
-    """Why the front refuses, before the scheduler is asked; beside the scheduler's reasons."""
+    """
+    Why the front end refuses before the scheduler is asked, in addition to the scheduler's reasons.
+    """
 
     LOADING = "loading"
     CLOSED = "closed"
@@ -31,11 +33,11 @@ class Cause(StrEnum):
 
 
 class ClientGone(Exception):
-    """Nobody waits for an answer any more."""
+    """The client no longer waits for an answer."""
 
 
 class InferenceError(Exception):
-    """The model could not compute a batch that looked right."""
+    """The model failed on a batch that looked valid."""
 
 
 class Refusal(Exception):
@@ -56,7 +58,7 @@ class Refusal(Exception):
 
 
 class Unserved(Exception):
-    """A request the scheduler refused, or gave up after it had been accepted."""
+    """The scheduler refused the request, or gave it up after accepting it."""
 
     def __init__(self, reason: str, retry_after_s: float = 0.0, *, accepted: bool = False) -> None:
         super().__init__(reason)
@@ -68,11 +70,11 @@ def inference_failed() -> Refusal:
 
 
 def try_again(reason: str, sentence: str, after_s: float = 0.0) -> Refusal:
-    """A 503."""
+    """Return a 503."""
     headers = {wire.RETRY_AFTER_HEADER: str(whole_seconds(after_s))}
     return Refusal(wire.REFUSED_STATUS, sentence, headers, reason=reason)
 
 
 def whole_seconds(after_s: float) -> int:
-    """As HTTP knows them; none at all would be a storm of retries."""
+    """Return whole seconds for HTTP, at least one: zero would cause a storm of retries."""
     return max(wire.RETRY_AFTER_S, math.ceil(min(after_s, _LONGEST_S)))

@@ -1,4 +1,4 @@
-"""Answers and refusals of the route for inference, as bytes and headers."""
+"""Answers and refusals of inference requests, as bytes and headers."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -73,7 +73,7 @@ def refused(refusal: Refusal, variant: str) -> Reply:
 
 
 def unserved_reply(unserved: Unserved, variant: str) -> Reply:
-    """That of `refusal_of`, which is made once for each reason and number of seconds."""
+    """Return the reply of `refusal_of`, cached by reason and number of seconds."""
     after_s = unserved.retry_after_s
     seconds = wire.RETRY_AFTER_S if after_s <= wire.RETRY_AFTER_S else whole_seconds(after_s)
     return _unserved(unserved.reason, seconds, variant)

@@ -1,8 +1,8 @@
 """
-The models of one server: what can be loaded, what is, what each takes, and in how much memory.
+The models of one server: which can be loaded, which are, what each takes, and in how much memory.
 
-It knows files and numbers, and decides nothing: which model is in memory when is the scheduler's
-decision, and loading is an executor's work. Whoever drives both tells the repository of it.
+It knows files and numbers and decides nothing: the scheduler decides what is in memory, executors
+load it, and the driver reports both here.
 """
 
 import logging
@@ -21,7 +21,10 @@ from infadapter_server.serving.standing import Failure, Standing, State
 __all__ = ["CPU_PAGE_BYTES", "NotServed", "Repository", "State"]
 
 CPU_PAGE_BYTES = LEAST_BYTES
-"""Clockwork's 16 MiB are for GPUs, where pages are real; here they only count what malloc gives."""
+"""
+Page size on CPU. Clockwork's 16 MiB are for GPUs, where pages are real; here they only count
+allocations.
+"""
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +38,7 @@ class NotServed(Exception):
 
 
 class Repository:
-    """All methods are for one thread, except the reading of files: `read` may be in any."""
+    """All methods must be called from one thread, except `read`, which only reads files."""
 
     def __init__(
         self,
@@ -54,11 +57,11 @@ class Repository:
 
     @property
     def pages(self) -> int | None:
-        """Of an executor's cache; None is memory for all."""
+        """Pages of an executor's cache; None: memory for all models."""
         return None if self.memory_bytes is None else self.memory_bytes // self.page_bytes
 
     def take(self, found: Mapping[str, Found | Unfit]) -> Changes:
-        """Models as they were read just now. What changed is to be loaded anew."""
+        """Take over the models just read. Changed ones are to be loaded again."""
         changes = differences(self._found, found)
         self._found = dict(found)
         for name in (*changes.changed, *changes.removed):
@@ -67,7 +70,9 @@ class Repository:
         return changes
 
     def _tell(self, names: Sequence[str]) -> None:
-        """Who asks for a model reads why it isn't served; who starts the server reads this."""
+        """
+        Log why models can't be served, for whoever starts the server; clients get the same reason.
+        """
         if not self._found:
             _log.warning("There is no model to serve: a model is a folder NAME in the repository.")
         for name in names:
@@ -79,11 +84,11 @@ class Repository:
                 _log.warning("%s: %s", name, entry.unread)
 
     def models(self) -> dict[str, Stored]:
-        """All that can be served now, by name: what rests can't."""
+        """All models that can be served now, by name; resting ones can't."""
         return {name: stored for name, stored in self._stored() if not self.standing(name).rests}
 
     def resting(self) -> tuple[str, ...]:
-        """What could be served, if its loads ended."""
+        """Models that could be served if their loads ended."""
         return tuple(name for name, _ in self._stored() if self.standing(name).rests)
 
     def failure(self) -> str | None:
@@ -93,7 +98,7 @@ class Repository:
         return reasons[0] if reasons and len(reasons) == len(failures) else None
 
     def unserved(self) -> str | None:
-        """Of models of which none can be served now, unfit, too large or at rest, why the first."""
+        """If no model can be served now, the reason of the first."""
         if self.models():
             return None
         return next(
@@ -102,22 +107,22 @@ class Repository:
         )
 
     def kernel_model(self, name: str) -> Model:
-        """What the scheduler is told of it, which its first loads change."""
+        """Return the model for the scheduler, which its first loads change."""
         return self._costs.model(self._of(name))
 
     def known_model(self, name: str) -> Model | None:
-        """As `kernel_model`; None for what can't be served, or no longer."""
+        """As `kernel_model`; None for a model that can't be served."""
         return self.kernel_model(name) if name in self.models() else None
 
     def unmeasured(self) -> tuple[str, ...]:
-        """What is to be loaded to know it; a profile in the configuration saves that."""
+        """Models that must be loaded to measure them; a profile in the configuration saves that."""
         return tuple(name for name in self.models() if self._costs.missing(self._of(name)))
 
     def pinned(self) -> tuple[str, ...]:
         return tuple(name for name in self.models() if self._of(name).config.pinned)
 
     def resolve(self, name: str, version: str | None, now_s: float) -> Found:
-        """The model that a request names. Raises NotServed."""
+        """Return the model of a request. Raises NotServed."""
         entry = self._found.get(name)
         if entry is None:
             raise NotServed(404, f"There is no model {name[:80]!r} here.")
@@ -136,7 +141,7 @@ class Repository:
         return entry
 
     def index(self, *, ready: bool = False) -> list[dict[str, str]]:
-        """As Triton's repository index has it, `ready` for those in memory only."""
+        """Return Triton's repository index; with `ready` only models in memory."""
         rows = [self._row(name, entry) for name, entry in self._found.items()]
         return [row for row in rows if row["state"] == State.READY or not ready]
 
@@ -144,17 +149,17 @@ class Repository:
         return self._standing.setdefault(name, Standing())
 
     def loading(self, name: str, executor: str = "", *, all_sizes: bool = False) -> Stored:
-        """What an executor is ordered to load now; it may be to warm up each batch size."""
+        """Return what an executor should load now, optionally warming up every batch size."""
         found = self._of(name)
         self.standing(name).loading(found.stamp, executor)
         return found.stored if all_sizes else self._costs.to_load(found)
 
     def expected_load_s(self, stored: Stored) -> float:
-        """As it was ordered to be loaded."""
+        """Return the expected time of a load as ordered, s."""
         return self._costs.expected_load_s(self._of(stored.name), stored.batch_sizes)
 
     def loaded(self, report: ModelLoaded, executor: str = "") -> None:
-        """An executor has loaded it, or couldn't."""
+        """An executor has loaded the model, or failed to."""
         standing, found = self.standing(report.model), self._found.get(report.model)
         if report.outcome is not Outcome.DONE:
             failed = report.outcome is Outcome.FAILED
@@ -166,7 +171,9 @@ class Repository:
             self._costs.learn(found, report)
 
     def resident(self, report: ModelLoaded, executor: str) -> bool:
-        """An executor that comes holds it; False if that is another version, or too much."""
+        """
+        Whether a joining executor may keep a model; not if it is another version, or too large.
+        """
         found = self._found.get(report.model)
         if not isinstance(found, Found) or found.stored.version != report.version:
             return False
@@ -179,7 +186,7 @@ class Repository:
         return True
 
     def left(self, executor: str) -> list[str]:
-        """What it held is there no longer."""
+        """Forget what the executor held, and return it."""
         names = [name for name, each in self._standing.items() if executor in each.holders]
         for name in names:
             self._standing[name].unloaded(executor)

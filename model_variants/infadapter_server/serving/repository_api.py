@@ -1,5 +1,5 @@
 """
-Triton's model repository extension: index, load and unload, as values without a web framework.
+Triton's model repository extension (index, load, unload), independent of a web framework.
 
 https://github.com/triton-inference-server/server (docs/protocol/extension_model_repository.md).
 """
@@ -21,31 +21,34 @@ from infadapter_server.serving.repository import NotServed, Repository
 __all__ = ["Granting", "Reply", "RepositoryApi"]
 
 NOW = inf
-"""Who asks for a load means it, however lately one has failed."""
+"""An explicit load is tried at once, even if one has just failed."""
 
 UNLOAD_DEPENDENTS = "unload_dependents"
-"""What clients send with every unload; nothing of ours depends on another model."""
+"""A parameter that clients send with every unload; no model here depends on another."""
 
 
 class Granting(Protocol):
-    """Who has models loaded and unloaded."""
+    """Loads and unloads models on request."""
 
     async def load(self, name: str) -> None:
-        """Until it is in memory. Raises NotServed."""
+        """Wait until the model is in memory. Raises NotServed."""
         ...
 
     async def unload(self, name: str) -> None:
-        """Until it is out of memory, after the answers to what was accepted. Raises NotServed."""
+        """
+        Wait until the model is out of memory, after accepted requests are answered. Raises
+        NotServed.
+        """
         ...
 
     def changed(self, changes: Changes) -> None:
-        """The files are others than before."""
+        """Take over changed files."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """`content` None: an empty body, which is what success looks like."""
+    """An answer; `content=None` is an empty body, which means success."""
 
     status: int = 200
     content: Any = None
@@ -53,14 +56,14 @@ class Reply:
 
 
 class RepositoryApi:
-    """Each method takes a request's body, and always has a reply."""
+    """Each method takes a request's body and always returns a reply."""
 
     def __init__(self, repository: Repository, wishes: Granting, allowances: Allowances) -> None:
         self._repository, self._wishes, self._allowances = repository, wishes, allowances
         self._reading = asyncio.Lock()
 
     async def index(self, body: bytes) -> Reply:
-        """The files are read again, so that a new model or version is seen."""
+        """Read the files again, so that a new model or version is seen, and return the index."""
         try:
             content = _object(body, "ready")
             ready = content.get("ready", False)
@@ -72,7 +75,7 @@ class RepositoryApi:
         return Reply(content=self._repository.index(ready=ready))
 
     async def load(self, name: str, body: bytes) -> Reply:
-        """The files are read again; a model in memory whose file is the same stays."""
+        """Read the files again and load the model; one in memory with an unchanged file stays."""
         try:
             _no_parameters(_object(body, "parameters"))
             await self._read_again()
@@ -83,7 +86,7 @@ class RepositoryApi:
         return Reply()
 
     async def unload(self, name: str, body: bytes) -> Reply:
-        """A model that isn't in memory is unloaded already."""
+        """Unload a model; one that isn't in memory counts as unloaded."""
         try:
             _no_parameters(_object(body, "parameters"), UNLOAD_DEPENDENTS)
             self._repository.resolve(name, None, NOW)
@@ -93,7 +96,9 @@ class RepositoryApi:
         return Reply()
 
     async def points(self, name: str, body: bytes) -> Reply:
-        """Ours, not Triton's: which operating points serve, and from which accuracy on."""
+        """
+        Set the allowed operating points and the accuracy floor (not part of Triton's protocol).
+        """
         try:
             self._check_points(name)
             content = _object(body, "allowed", "floor")

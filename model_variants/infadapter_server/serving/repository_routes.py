@@ -1,4 +1,4 @@
-"""The routes of Triton's model repository extension, on the server's application."""
+"""The routes of Triton's model repository extension."""
 
 from contextlib import suppress
 
@@ -18,7 +18,7 @@ _TOO_LONG = Reply(413, {"error": f"The body is longer than {LONGEST_BODY} bytes.
 
 
 def add_repository(app: Starlette, api: RepositoryApi, variant: str) -> None:
-    """`variant` is named by every answer of this server that no model gave."""
+    """Add the routes; `variant` is named in answers of the server that concern no model."""
 
     async def index(request: Request) -> Response:
         body = await _body(request)
@@ -47,7 +47,7 @@ def add_repository(app: Starlette, api: RepositoryApi, variant: str) -> None:
 
 
 async def _body(request: Request) -> bytes | None:
-    """None if it is longer than any that is meant, or its sender has gone, whom nobody answers."""
+    """Return the body; None if it is too long, or its client has gone."""
     body = bytearray()
     with suppress(ClientDisconnect):
         async for chunk in request.stream():

@@ -1,8 +1,8 @@
 """
-Residence: which models are in which executor's memory, and how that comes about.
+Residence: which models are in which executor's memory.
 
-After the start the scheduler decides, by what is asked for; what executors report is told to it,
-and what a load has measured.
+After the start the scheduler decides by demand; executors' reports and measurements of loads are
+passed to it.
 """
 
 import logging
@@ -41,7 +41,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Residence:
-    """`tell` takes events to the scheduler; there is none until the start is over."""
+    """
+    The residence of all models. `tell` passes events to the scheduler, which exists only after the
+    start.
+    """
 
     repository: Repository
     tell: Callable[[Event], None]
@@ -62,7 +65,7 @@ class Residence:
     # --- at the start of an executor ---------------------------------------------------------
 
     def came(self, lane: Lane, ready: ExecutorReady) -> None:
-        """What it holds already, and is served, it keeps; then it loads what it begins with."""
+        """Let a joining executor keep served models that it holds, and load its initial ones."""
         lane.came(ready, self._pages(ready.memory_bytes))
         for report in ready.resident:
             self._keep(lane, report)
@@ -78,7 +81,7 @@ class Residence:
                 self.unload_from(lane, name)
 
     def load_next(self, lane: Lane) -> bool:
-        """Order the next load of the start; False if there is none left."""
+        """Order the next initial load; False if none is left."""
         name = self.start.next(lane)
         if name is not None:
             self._order(lane, name, 0.0, inf, all_sizes=not lane.loaded and self.start.begun)
@@ -93,7 +96,7 @@ class Residence:
             _log.info("%s was measured, %d loads to go", report.model, self.start.loads_left(lane))
 
     def _pages(self, memory_bytes: int | None) -> int | None:
-        """The executor's own bound, or the server's where that is less."""
+        """Return the executor's own limit, or the server's if that is less."""
         bounds = [self.repository.pages]
         if memory_bytes is not None:
             bounds.append(memory_bytes // self.repository.page_bytes)
@@ -112,14 +115,14 @@ class Residence:
         ]
 
     def settle_in(self, lanes: Iterable[Lane]) -> None:
-        """The scheduler has begun. Nobody waits for these loads."""
+        """The scheduler has started. No request waits for these loads."""
         self.wishes.begun = True
         for name in self.repository.pinned():
             self.tell(KeepLoaded(name, kept=True))
         self.fill(lanes)
 
     def fill(self, lanes: Iterable[Lane], wanted: Iterable[str] = ()) -> None:
-        """Memory that is free."""
+        """Load further models into free memory."""
         for name in list(self.start.fitting(lanes, wanted)):
             self.tell(LoadWanted(name))
 
@@ -135,14 +138,14 @@ class Residence:
         self.wishes.look(name)
 
     def lost(self, lane: Lane) -> None:
-        """Its memory is gone, and what was there with it; who waits for a load still does."""
+        """The executor's memory is lost; requests that wait for a load still do."""
         for name in self.repository.left(lane.name):
             self.wishes.look(name)
             if self.wishes.to_load(name):
                 self.tell(LoadWanted(name))
 
     def loaded(self, lane: Lane, report: ModelLoaded, event: Event) -> None:
-        """What the load has measured is told as well: a first one corrects a guess."""
+        """Report a load and its measurements; a first load corrects a guess."""
         before = self.repository.known_model(report.model)
         self._take(lane, report)
         self.wishes.look(report.model)
@@ -195,5 +198,5 @@ class Residence:
 
 
 def _kinds(model: Model) -> list[tuple[str, float]]:
-    """What the scheduler can't be told by a profile: which points there are."""
+    """Return what no profile tells the scheduler: which points exist."""
     return [(point.name, point.accuracy) for point in model.points]

@@ -1,10 +1,10 @@
 """
-Rests: a model whose load hangs, or ends its executor, is left alone for a while, each time for
-twice as long.
+Rests: a model whose load hangs, or kills its executor, is not loaded for a while, each time twice
+as long.
 
-Whatever it waits for may be missing everywhere, as a file system that is out of reach: to load it
-on the next executor would cost that one too, and so on. So the scheduler doesn't know the model
-until the rest is over, or its load has ended after all.
+What it waits for may be missing everywhere, such as an unreachable file system: the next executor
+would be lost as well. So the scheduler doesn't know the model until its rest is over, or its load
+has ended after all.
 """
 
 import logging
@@ -19,7 +19,7 @@ from infadapter_server.serving.wishes import Wishes
 __all__ = ["Rests"]
 
 BLAMED = 2
-"""Executors in a row that were lost in a model's load. One may have been an accident."""
+"""Consecutive executors lost in a model's load; a single one may be an accident."""
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class Rests:
     wishes: Wishes
 
     def hangs(self, lane: Lane, now_s: float) -> None:
-        """If that is in a load, the model rests; unless others have loaded it."""
+        """Let the model rest if the executor hangs in its load, unless others have loaded it."""
         loading = lane.loading
         if loading is None:
             return
@@ -45,8 +45,8 @@ class Rests:
 
     def lost(self, lane: Lane, reason: str, now_s: float) -> None:
         """
-        If that was in a load, and not for the first time, the model rests: what kills executors,
-        as a file that takes more memory than there is, would go on to kill each that comes back.
+        Let the model rest if executors were lost in its load repeatedly. A model that exceeds the
+        memory would kill each executor that comes back.
         """
         loading = lane.loading
         if loading is None:
@@ -67,7 +67,10 @@ class Rests:
         self.wishes.look(name)
 
     def end(self, now_s: float) -> None:
-        """They are loaded when somebody asks for them. What hangs in a thread goes on resting."""
+        """
+        End rests that are over. The models are loaded on demand. One that hangs in a thread keeps
+        resting.
+        """
         for name in self.repository.resting():
             standing = self.repository.standing(name)
             if not standing.holders and standing.failed_lately(now_s) is None:

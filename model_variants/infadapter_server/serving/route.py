@@ -1,8 +1,8 @@
 """
-The route for inference as bare ASGI, for requests whose bodies are large, compressed or slow.
+The inference route as bare ASGI, for requests with large, compressed or slow bodies.
 
-A large body is not parsed by the event loop, which answers probes. All others go a shorter way
-(`exchange`).
+The event loop does not parse large bodies, since it answers probes. All other requests take a
+shorter path (`exchange`).
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from infadapter_server.serving.replies import CLOSE, Reply
 __all__ = ["CONNECTION", "infer"]
 
 CONNECTION = "infadapter.connection"
-"""Of an ASGI scope: who says that the client has gone, by calling its `on_gone`."""
+"""Key of the ASGI scope with the connection, which calls `on_gone` when the client has gone."""
 
 
 async def infer(
@@ -112,7 +112,7 @@ async def _admit(
 
 
 async def _answered(inference: Inference, admitted: Admitted, scope: Scope) -> None:
-    """Wait, unless the client goes."""
+    """Wait for the answer, unless the client goes."""
     connection, ticket = scope.get(CONNECTION), admitted.ticket
     if connection is not None:
         connection.on_gone = partial(inference.driver.leave, ticket)

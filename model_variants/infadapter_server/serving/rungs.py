@@ -1,4 +1,4 @@
-"""The rungs of a ladder: the ordinary networks that a configuration puts into one model."""
+"""The rungs of a ladder: ordinary networks that a configuration combines into one model."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,14 +13,14 @@ __all__ = ["Rungs", "ladder_signature", "stored_rungs"]
 
 @dataclass(frozen=True, slots=True)
 class Rungs:
-    """As they are stored, and their files, whose change makes another model of it."""
+    """The rungs as stored, and their files, whose change makes another model."""
 
     stored: tuple[Stored, ...]
     files: tuple[Path, ...]
 
 
 def ladder_signature(ladder: tuple[Rung, ...], said: Signature | None) -> Signature:
-    """That of its variants, or as the configuration says it. Raises ConfigError."""
+    """Return the signature of its variants, or the configured one. Raises ConfigError."""
     known = {rung.variant: SIGNATURES[rung.variant] for rung in ladder if rung.variant}
     if SUPERNET in known:
         raise ConfigError(f"{SUPERNET} has operating points already: serve it without a ladder.")
@@ -41,7 +41,9 @@ def ladder_signature(ladder: tuple[Rung, ...], said: Signature | None) -> Signat
 def stored_rungs(
     ladder: tuple[Rung, ...], signature: Signature, folder: Path, version: str
 ) -> Rungs:
-    """`folder` is the version's, where the rungs' files are. Raises ConfigError."""
+    """
+    Return the rungs; `folder` is the version's, which contains their files. Raises ConfigError.
+    """
     plain = Stored(
         name="", version=version, format=Format.VARIANT, signature=signature, batch_sizes=(1,)
     )

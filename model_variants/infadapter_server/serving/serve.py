@@ -1,7 +1,8 @@
-"""Runs the server: its socket, its signals, the CPU quota it follows, and its end.
+"""
+Run the server: socket, signals, the CPU quota that it follows, and shutdown.
 
-A server that is told to stop says so first, by not being ready, and goes on answering for a
-while: routers learn of it only by then, and nobody's request is lost on the way.
+A server that is told to stop first becomes not ready and keeps answering for a while: routers learn
+of it only then, and no request on the way is lost.
 """
 
 import asyncio
@@ -53,7 +54,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What the control group leaves: whole threads, and the speed of executions."""
+    """What the control group allows: whole threads, and the speed of executions."""
 
     thread_limit: Callable[[], int]
     speed: Callable[[], Speed]
@@ -78,11 +79,11 @@ def run(
     tracing: "Tracing | None" = None,
 ) -> bool:
     """
-    Serve until a signal says to stop; False if there was no executor any more, which is a fault.
-    Raises OSError where gRPC cannot listen at the host and port that are given.
+    Serve until a signal; False if no executor was left, which is a fault. Raises OSError if gRPC
+    cannot listen.
 
-    Ends the process if an executor does not come back: a thread that computes can't be ended. That
-    is a fault if an execution hangs; for a load nobody waits once a signal has come.
+    Ends the process if an executor does not come back, since a computing thread can't be stopped.
+    That is a fault if an execution hangs, but not for a load after a signal.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         sound, joined = runner.run(
@@ -102,7 +103,7 @@ def _end_without_executor(*, hung: bool) -> NoReturn:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its way with signals: it stops at once, and ends the process by signal."""
+    """uvicorn without its signal handling, which stops at once and ends the process by signal."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -163,7 +164,7 @@ async def _open_grpc(
 def http_server(
     inference: Inference, connections: Connections, tracing: "Tracing | None" = None
 ) -> uvicorn.Server:
-    """What answers on a socket that it is given; whoever calls runs the sweep of connections."""
+    """Return the server of a given socket; the caller runs the sweep of connections."""
     config = uvicorn.Config(
         _app(inference, tracing),
         http=connections.protocol(),  # type: ignore[arg-type]  # it is called, and no more
@@ -190,7 +191,7 @@ def _app(inference: Inference, tracing: "Tracing | None") -> ASGIApp:
 
 
 async def follow_quota(driver: Driver, quota: Quota, period_s: float = 0.5) -> NoReturn:
-    """Let threads and estimates follow a pod that is resized in place."""
+    """Adjust threads and estimates when the pod is resized in place."""
     while True:
         await asyncio.sleep(period_s)
         quota.apply(driver)

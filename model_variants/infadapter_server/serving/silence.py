@@ -1,8 +1,8 @@
 """
-Whether nobody sends any more, from how long it has been between requests: pure, told the time.
+Decide from the gaps between requests whether clients have stopped sending. Pure.
 
-A rate would not tell: what comes in bursts is silent between them. So silence means something only
-where it is longer than any that was broken lately.
+A rate would not tell, as bursts have gaps. So silence is significant only if it is longer than any
+recent gap.
 """
 
 from math import inf
@@ -10,17 +10,20 @@ from math import inf
 __all__ = ["Arrivals"]
 
 REMEMBERED_S = 30.0
-"""For how long at least a silence that was broken is remembered, and at most twice as long."""
+"""Seconds for which a gap is remembered at least; at most twice as long."""
 
 LONGER = 2.0
-"""Than the longest that was broken, the silence that shows that no more comes."""
+"""Multiple of the longest gap that a silence must reach."""
 
 FEWEST = 10
-"""Requests: of fewer nothing is known, and before the first one a router may be about to send."""
+"""
+Number of requests below which nothing is concluded; before the first, a router may be about to
+send.
+"""
 
 
 class Arrivals:
-    """How many requests came, when the last one did, and how long the longest wait was lately."""
+    """The number of requests, the time of the last, and the longest recent gap."""
 
     __slots__ = ("_before_s", "_count", "_last_s", "_longest_s", "_since_s")
 
@@ -38,7 +41,7 @@ class Arrivals:
         self._last_s = now_s
 
     def over_s(self) -> float:
-        """When nobody sends any more, unless somebody does before."""
+        """Return when sending counts as over, unless another request comes."""
         if self._count < FEWEST:
             return inf
         return self._last_s + LONGER * max(self._longest_s, self._before_s)

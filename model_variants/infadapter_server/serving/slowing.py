@@ -1,4 +1,4 @@
-"""A model's seconds under a CPU quota: those of a whole core, by what is left of one."""
+"""Execution times under a CPU quota: those of a whole core, divided by the share that is left."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,8 +11,8 @@ __all__ = ["FULL_SPEED", "Speed", "slowed"]
 
 class Speed(NamedTuple):
     """
-    The part of a core that the quota leaves executions, and what each request takes longer than
-    that, for what is done beside them.
+    The share of a core that the quota leaves to executions, and the additional time per request for
+    work besides them.
     """
 
     share: float

@@ -1,4 +1,4 @@
-"""How a model stands: loaded or not, and why not, in the words of Triton's repository index."""
+"""The state of a model: loaded or why not, in terms of Triton's repository index."""
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -6,13 +6,13 @@ from enum import StrEnum
 from infadapter_profiles.backoff import backoff_s
 
 RETRY_S = 30.0
-"""How long a model whose load failed is left alone, unless somebody asks for the load itself."""
+"""Seconds before a failed load is retried, except on explicit request."""
 
 LONGEST_RETRY_S = 600.0
-"""Of one whose load hangs again and again: each time it costs an executor."""
+"""Longest time for a load that hangs repeatedly, as each attempt costs an executor."""
 
 NOT_LOADED = "unloaded"
-"""Triton's word for what could be loaded."""
+"""Triton's reason for a model that could be loaded."""
 
 
 class State(StrEnum):
@@ -24,10 +24,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """
-    `hung`: the load did not end, and whatever it needs may be missing everywhere; or it ended its
-    executor, and would end others.
-    """
+    """A failed load. `hung`: it did not end, or ended its executor, and may do so on others."""
 
     reason: str
     at_s: float
@@ -35,13 +32,15 @@ class Failure:
     hung: bool = False
 
     def left_s(self, now_s: float) -> float:
-        """Until it is tried again."""
+        """Return the time until the next attempt, s."""
         return self.at_s + self.retry_s - now_s
 
 
 @dataclass(slots=True)
 class Standing:
-    """One model. `holders`: the executors that have it, or are getting it (False)."""
+    """
+    The state of one model. `holders` are the executors that have it, or are loading it (False).
+    """
 
     holders: dict[str, bool] = field(default_factory=dict)
     stamp: str = ""  # of the file that was loaded last
@@ -52,12 +51,12 @@ class Standing:
 
     @property
     def rests(self) -> bool:
-        """Nobody loads it for now, for that would cost the next executor too."""
+        """Whether the model must not be loaded for now, as that would cost another executor."""
         return self.failure is not None and self.failure.hung
 
     @property
     def there(self) -> bool:
-        """In memory, if perhaps not for long."""
+        """Whether it is in memory, possibly not for long."""
         return any(self.holders.values())
 
     @property
@@ -75,7 +74,7 @@ class Standing:
         return NOT_LOADED if self.state is State.UNAVAILABLE else ""
 
     def failed_lately(self, now_s: float) -> Failure | None:
-        """Why it isn't tried now."""
+        """Return the failure because of which it isn't loaded now, or None."""
         failure = self.failure
         return failure if failure and failure.left_s(now_s) > 0 else None
 
@@ -88,29 +87,32 @@ class Standing:
         self.forget()
 
     def forget(self) -> None:
-        """What went wrong before says nothing any more."""
+        """Forget earlier failures."""
         self.failure, self.hangs, self.losses = None, 0, 0
 
     def failed(self, executor: str, failure: Failure | None) -> None:
-        """None: it came too late, which says nothing of the model."""
+        """Record a failed load. None: it came too late, which says nothing about the model."""
         self.holders.pop(executor, None)
         if not self.there:  # else it is the executor that lacks something
             self.failure = failure or self.failure
 
     def hung(self, reason: str, now_s: float) -> Failure:
-        """A load did not end, or its executor did: it rests, each time for twice as long."""
+        """
+        Record a load that did not end, or lost its executor; the model rests, each time twice as
+        long.
+        """
         self.hangs += 1
         retry_s = backoff_s(RETRY_S, self.hangs, LONGEST_RETRY_S)
         self.failure = failure = Failure(reason, now_s, retry_s, hung=True)
         return failure
 
     def still_hangs(self, now_s: float) -> None:
-        """Its rest begins when that is over."""
+        """Extend the rest: it begins when the load has ended."""
         if self.failure is not None:
             self.failure = replace(self.failure, at_s=now_s)
 
     def unloading(self) -> None:
-        """It goes once what was accepted for it is answered."""
+        """It is unloaded once accepted requests are answered."""
         self.leaving = bool(self.holders)
 
     def unloaded(self, executor: str) -> None:

@@ -1,9 +1,9 @@
 """
-The start of an executor: loads before it takes requests, as Clockwork's controller has them.
+The start of an executor: loads before it takes requests, as in Clockwork's controller.
 
-Without a bound it loads all models, which stay. With one, what isn't known is measured first, by
-one executor and two loads each; and every executor loads something, since the first executions of
-a process are slow. One that comes back has the same start.
+Without a memory limit it loads all models, which stay. With one, unknown models are first measured
+by one executor with two loads each; and every executor loads some model, since the first executions
+of a process are slow. A returning executor starts in the same way.
 """
 
 from collections import deque
@@ -19,7 +19,10 @@ __all__ = ["Start"]
 
 @dataclass(slots=True)
 class Start:
-    """`begun`: there is a scheduler, and nothing left to measure for it."""
+    """
+    The start of all executors. `begun`: the scheduler exists, and nothing is left to measure for
+    it.
+    """
 
     repository: Repository
     begun: bool = False
@@ -27,7 +30,7 @@ class Start:
     _measures: str = ""  # the lane that does
 
     def plan(self, lane: Lane) -> None:
-        """What it loads; of what it lost, the first is as good as any."""
+        """Decide what the executor loads; of what it held before the first suffices."""
         there = self.repository.models()
         names = [name for name in (*lane.missed, *there) if name in there]
         if lane.pages is not None:
@@ -37,7 +40,7 @@ class Start:
             self._measure_on(lane)
 
     def next(self, lane: Lane) -> str | None:
-        """The model that it loads next; None if there is nothing left for it."""
+        """Return the next model to load, or None."""
         plan, there = self._plans[lane.name], self.repository.models()
         while plan:
             if (name := plan.popleft()) in there:
@@ -48,22 +51,25 @@ class Start:
         return len(self._plans[lane.name])
 
     def measures(self, lane: Lane) -> bool:
-        """Its memory is for what it measures."""
+        """Whether the executor's memory is used for measurements."""
         bounded = lane.pages is not None
         return bounded and lane.name == self._measures and bool(self._plans[lane.name])
 
     def failed(self, lane: Lane, name: str) -> None:
-        """It isn't tried a second time."""
+        """Do not try the load again."""
         plan = self._plans[lane.name]
         if plan and plan[0] == name:
             plan.popleft()
 
     def over(self, lane: Lane) -> bool:
-        """This one has nothing left to do: is all known that the scheduler begins with?"""
+        """The executor has finished: return whether all that the scheduler needs is known."""
         return lane.pages is None or lane.name == self._measures
 
     def inherited(self, lane: Lane, heirs: Iterable[Lane]) -> Lane | None:
-        """Who goes on with what this one was to measure; else the next that comes."""
+        """
+        Return the executor that continues the measurements of this one; otherwise the next that
+        joins does.
+        """
         if self.begun or lane.name != self._measures:
             return None
         self._measures, heir = "", next(iter(heirs), None)
@@ -72,7 +78,7 @@ class Start:
         return heir
 
     def fitting(self, lanes: Iterable[Lane], wanted: Iterable[str] = ()) -> Iterator[str]:
-        """Who is nowhere and has room; of all, if nobody in particular is wanted."""
+        """Yield models that are loaded nowhere and have room; those in `wanted`, or any."""
         served = self.repository.models()
         free = {lane.name: self._free(lane, served) for lane in lanes if lane.joined}
         wanted = tuple(wanted) or (*self.repository.pinned(), *served)
@@ -86,7 +92,7 @@ class Start:
                 yield name
 
     def overfull(self, lane: Lane) -> bool:
-        """It holds more than it may."""
+        """Whether the executor holds more than it may."""
         return self._free(lane, lane.loaded) < 0
 
     def _free(self, lane: Lane, served: Iterable[str]) -> float:

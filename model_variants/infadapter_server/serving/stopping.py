@@ -1,8 +1,8 @@
 """
-From the first signal to the end of the server: how long it goes on answering, and what ends that.
+Shutdown, from the first signal to the end: how long the server keeps answering, and what ends that.
 
-Routers that are yet to learn of it send on, and those that have learned don't. So it ends with the
-silence that shows it, and no later than its time: a pod holds its CPU until it has gone.
+Routers that have not learnt of it yet keep sending. So it ends when sending has stopped, and at the
+latest after its time limit: a pod holds its CPU until it is gone.
 """
 
 import asyncio
@@ -16,21 +16,21 @@ from infadapter_server.serving.silence import Arrivals
 __all__ = ["Stop", "end_of_drain_s"]
 
 LEAST_S = 1.0
-"""A router that is told at the same time as the server is given so long, however silent it is."""
+"""Seconds for a router that is told at the same time as the server, however silent it is."""
 
 _log = logging.getLogger(__name__)
 
 
 def end_of_drain_s(told_s: float, arrivals: Arrivals, drain_s: float) -> float:
     """
-    Silence from before it was told to stop counts: its weights were taken first, or a hook of its
-    pod has kept the signal back.
+    Return when the drain ends. Silence before the signal counts as well: the pod's weights were
+    removed first, or its preStop hook has delayed the signal.
     """
     return min(told_s + drain_s, max(told_s + LEAST_S, arrivals.over_s()))
 
 
 class Stop:
-    """What happens from the first signal to the end."""
+    """The shutdown from the first signal to the end."""
 
     def __init__(self, inference: Inference, server: uvicorn.Server, drain_s: float) -> None:
         self._inference = inference
@@ -38,7 +38,7 @@ class Stop:
         self._drain_s = drain_s
 
     def begin(self) -> None:
-        """Drain; at once if nobody uses the server yet or if this is the second signal."""
+        """Start draining; stop at once if no client has connected yet, or on the second signal."""
         if not self._inference.ready:
             self.finish()
             return
@@ -47,7 +47,7 @@ class Stop:
         self._go_on(self._inference.clock())
 
     def _go_on(self, told_s: float) -> None:
-        """Until what has come meanwhile asks for no more."""
+        """Keep answering until arrivals show that no more requests come."""
         inference = self._inference
         left_s = end_of_drain_s(told_s, inference.arrivals, self._drain_s) - inference.clock()
         if left_s <= 0:
@@ -56,6 +56,6 @@ class Stop:
             asyncio.get_running_loop().call_later(left_s, self._go_on, told_s)
 
     def finish(self) -> None:
-        """Take no more requests and end when those in flight are answered."""
+        """Take no more requests, and end when those in flight are answered."""
         self._inference.closed = True
         self._server.should_exit = True

@@ -1,8 +1,9 @@
 """
-Tallies: what happens with each request is noted, and Prometheus is told when it asks.
+Tallies: cheap per-request counters, which are transferred to Prometheus metrics when these are
+read.
 
-To count once in a counter of the library takes a lock and six calls, and a histogram is looked
-through bucket by bucket: a refusal is counted four times, which was a good part of what it cost.
+A library counter takes a lock and six calls per increment, and a histogram searches its buckets. A
+refusal is counted four times, which was a good part of its cost.
 """
 
 from prometheus_client import Counter, Histogram
@@ -10,11 +11,11 @@ from prometheus_client import Counter, Histogram
 __all__ = ["Sample", "Tally"]
 
 _NOTED = 256
-"""Values that are kept at most: a tenth of a millisecond to tell."""
+"""Values kept at most, which take a tenth of a millisecond to transfer."""
 
 
 class Tally:
-    """Of a counter."""
+    """A counter."""
 
     __slots__ = ("_counter", "_noted")
 
@@ -30,7 +31,7 @@ class Tally:
 
 
 class Sample:
-    """Of a histogram."""
+    """A histogram."""
 
     __slots__ = ("_histogram", "_noted")
 

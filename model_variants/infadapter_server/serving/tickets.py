@@ -1,4 +1,4 @@
-"""Tickets: admitted requests, each of one image or several, and the instants they are due by."""
+"""Tickets: admitted requests of one or more images, and their deadlines."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -18,9 +18,7 @@ _FEW = 256
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """
-    A request of n images is n requests of the kernel, `first` and those after it, and one answer.
-    """
+    """A request of n images: n requests of the scheduler, numbered from `first`, and one answer."""
 
     model: str
     first: int
@@ -49,7 +47,7 @@ class Ticket:
             self.point = point
 
     def take(self, number: int, output: Floats) -> bool:
-        """One image's result; True if that was the last that was missing."""
+        """Store the result of one image; True if it was the last one missing."""
         self._outputs[number] = output
         return len(self._outputs) == len(self.rows)
 
@@ -60,7 +58,7 @@ class Ticket:
 
 
 class Dues:
-    """Deadlines in their order. Who was answered before leaves when most of the heap are such."""
+    """Deadlines in order. Answered requests are removed once they are most of the heap."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Ticket]] = []
@@ -80,7 +78,7 @@ class Dues:
         return self._heap[0][0] if self._heap else inf
 
     def passed(self, now_s: float) -> list[Ticket]:
-        """Those that are due, and have no answer yet."""
+        """Return the unanswered tickets whose deadline has passed."""
         late: list[Ticket] = []
         while self.next_s() <= now_s:
             late.append(heappop(self._heap)[2])

@@ -1,4 +1,4 @@
-"""Versions of a model: folders whose names are whole numbers, as Triton has them."""
+"""Versions of a model: folders whose names are whole numbers, as in Triton."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +19,7 @@ def served_version(folder: Path, config: ModelConfig) -> str:
 
 
 def _versions(folder: Path) -> Iterator[str]:
-    """Folders whose names are whole numbers from 1 on, as Triton has it; others are ignored."""
+    """Yield the folders whose names are whole numbers from 1; others are ignored."""
     for entry in folder.iterdir():
         name = entry.name
         if name.isascii() and name.isdigit() and name[0] != "0" and entry.is_dir():

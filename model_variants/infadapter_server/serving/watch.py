@@ -1,6 +1,6 @@
 """
-The watch over executors that don't come back from an execution or a load, over models that rest
-after that, and over models that fail at whatever they get.
+Watch for executors that hang, for the models that rest because of that, and for models that fail at
+every request.
 """
 
 import asyncio
@@ -25,7 +25,9 @@ _log = logging.getLogger(__name__)
 
 
 class Watch:
-    """`hangs` is told of an executor that nothing more should be sent to; `rested` of the time."""
+    """
+    `hangs` is called for an executor that must get no more work; `rested` with the current time.
+    """
 
     def __init__(
         self,
@@ -46,21 +48,25 @@ class Watch:
 
     @property
     def all_broken(self) -> bool:
-        """One of many is refused by itself; of all of them a new process may get rid."""
+        """
+        Whether all models are broken. A single one is refused; if all are, a new process may help.
+        """
         models = self._repository.models()
         return bool(models) and all(self.broken(name) for name in models)
 
     @property
     def none_served(self) -> bool:
-        """There are models, and none can be served before it is mended or its rest is over."""
+        """
+        Whether there are models, and none can be served before it is repaired or its rest is over.
+        """
         return self._repository.unserved() is not None
 
     def ended(self, model: str, *, good: bool) -> None:
-        """An execution of a client's inputs."""
+        """Record an execution of client inputs."""
         self._models[model].ended(good)
 
     def checked(self, report: Inferred) -> bool:
-        """True if that was an execution of ours."""
+        """Whether the report belongs to a check by the server itself."""
         model = self._checking.pop(report.run, None)
         if model is not None:
             self._models[model].checked(report.outcome is Outcome.DONE)
@@ -81,7 +87,10 @@ class Watch:
                     self._check(name)
 
     def _look_after(self, lane: Lane, now_s: float) -> None:
-        """Who comes back by itself does so only once what it hangs in is ended."""
+        """
+        Check one executor. One that restarts by itself does so only once its hanging process is
+        ended.
+        """
         if lane.joined:
             what = "a load" if lane.loading else "an execution"
             _log.error("%s has not come back from %s", lane.name, what)

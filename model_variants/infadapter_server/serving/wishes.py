@@ -1,7 +1,8 @@
 """
-Wishes of people, and of changed files: the scheduler is told, and they wait until it is so.
+Explicit loads and unloads, by people and through changed files: passed to the scheduler, and
+awaited.
 
-As it once was, that is enough: in the next moment somebody else may want it otherwise.
+It suffices that the state was reached once; a moment later somebody else may want the opposite.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from infadapter_server.serving.repository import NotServed, Repository
 __all__ = ["Wishes"]
 
 PATIENCE_S = 30.0
-"""How long somebody waits: loads and unloads come in an order that keeps all promises."""
+"""Seconds a caller waits at most: loads and unloads happen in an order that keeps all promises."""
 
 
 @dataclass(slots=True, eq=False)
@@ -43,7 +44,7 @@ class Wishes:
     _of: dict[str, list[_Wish]] = field(default_factory=dict)
 
     async def load(self, name: str) -> None:
-        """Until it is in memory. Raises NotServed."""
+        """Wait until the model is in memory. Raises NotServed."""
         self._check_begun()
         standing = self.repository.standing(name)
         rested = standing.rests
@@ -57,7 +58,9 @@ class Wishes:
             raise NotServed(503, f"{name} can't be served: {standing.failure.reason}")
 
     async def unload(self, name: str) -> None:
-        """Until it is out of memory, after the answers to what was accepted. Raises NotServed."""
+        """
+        Wait until it is out of memory, after accepted requests are answered. Raises NotServed.
+        """
         self._check_begun()
         if name in self.repository.pinned():
             raise NotServed(400, f"{name} is pinned by its configuration.")
@@ -69,7 +72,7 @@ class Wishes:
         await self._until(name, lambda: not standing.leaving, load=False)
 
     def changed(self, changes: Changes) -> None:
-        """The files are others than before."""
+        """Take over changed files."""
         if not self.begun:
             return  # the scheduler begins with those that there are then
         served = self.repository.models()
@@ -82,7 +85,7 @@ class Wishes:
                 self.serve(name)
 
     def serve(self, name: str) -> None:
-        """The scheduler is to know it, as it is now."""
+        """Register the model, as it is now, with the scheduler."""
         if not self.begun:
             return
         self.tell(self.allowances.added(self.slower(self.repository.kernel_model(name))))
@@ -92,13 +95,13 @@ class Wishes:
             self.tell(LoadWanted(name))
 
     def look(self, name: str) -> None:
-        """How it stands has changed: is it as somebody wants it?"""
+        """The state of the model has changed: complete the requests that wait for it."""
         for wish in self._of.get(name, ()):
             if not wish.fulfilled.done() and wish.reached():
                 wish.fulfilled.set_result(None)
 
     def to_load(self, name: str) -> bool:
-        """Somebody waits for it to come."""
+        """Whether somebody waits for the model to be loaded."""
         return any(wish.to_load and not wish.fulfilled.done() for wish in self._of.get(name, ()))
 
     def _check_begun(self) -> None:
@@ -121,7 +124,7 @@ class Wishes:
             wishes.remove(wish)
 
     def _refuse_loads(self, name: str, why: NotServed) -> None:
-        """Somebody else wanted the opposite later."""
+        """Refuse waiting loads, because somebody wanted the opposite later."""
         for wish in self._of.get(name, ()):
             if wish.to_load and not wish.fulfilled.done():
                 wish.fulfilled.set_exception(why)

@@ -36,8 +36,8 @@ class ConditionType(StrEnum):
     PLAN_FEASIBLE = "PlanFeasible"
     SERVING = "Serving"  # at least one Ready backend has weight
     CAPACITY_AVAILABLE = "CapacityAvailable"
-    VARIANTS_AVAILABLE = "VariantsAvailable"  # pods come of every variant that is planned
-    CAPACITY_AS_PROFILED = "CapacityAsProfiled"  # pods deliver what their profiles promise
+    VARIANTS_AVAILABLE = "VariantsAvailable"  # every planned variant has pods or can start them
+    CAPACITY_AS_PROFILED = "CapacityAsProfiled"  # pods deliver the capacity of their profiles
     PROGRESSING = "Progressing"
     SLO_MET = "SLOMet"
     ERROR_BUDGET_LEFT = "ErrorBudgetLeft"  # of what may miss the SLO within an hour
@@ -52,12 +52,12 @@ class Condition(StatusModel):
     type: Annotated[str, Field(min_length=1, max_length=64)]
     """What the condition is about."""
     status: Literal["True", "False", "Unknown"]
-    """Whether it holds; Unknown where nobody can tell."""
+    """Whether the condition holds; Unknown if it cannot be determined."""
     reason: Annotated[Reason, Field(min_length=1)]
-    """Why, in a word for programs."""
+    """The reason in CamelCase, for programs."""
     message: Sentence = ""
-    """Why, in a sentence for people."""
+    """The reason in a sentence, for people."""
     observed_generation: Annotated[int, Field(ge=0)] | None = None
-    """The generation of the spec that it speaks of."""
+    """The generation of the spec that it refers to."""
     last_transition_time: Timestamp
     """When its status last changed."""

@@ -45,7 +45,7 @@ class ObjectMeta(ApiModel):
 
 
 class InferenceService(ApiModel):
-    """One model service: an SLO, a budget, and the variants that may serve it."""
+    """A model service: an SLO, a budget, and the variants that may serve it."""
 
     api_version: Literal["infadapter.io/v1alpha1"] = "infadapter.io/v1alpha1"
     kind: Literal["InferenceService"] = "InferenceService"
@@ -66,7 +66,7 @@ class InferenceService(ApiModel):
 
 
 class VariantProfile(ApiModel):
-    """What was measured of one variant."""
+    """The measured capacity, accuracy and load time of one variant."""
 
     api_version: Literal["infadapter.io/v1alpha1"] = "infadapter.io/v1alpha1"
     kind: Literal["VariantProfile"] = "VariantProfile"

@@ -15,36 +15,36 @@ from infadapter_solver.problem import CPU, Resources
 
 
 class PointShare(StatusModel):
-    """What part of a variant's answers is expected of one operating point."""
+    """The share of a variant's answers that one operating point is expected to give."""
 
     name: Annotated[str, Field(max_length=MOST_NAME_LETTERS)]
-    """The operating point."""
+    """The name of the operating point."""
     share: Fraction
-    """Of what all pods of the variant answer; it falls to faster points in a burst."""
+    """Expected share of the variant's answers; in a burst faster points take over."""
 
 
 class PlannedPods(StatusModel):
-    """The pods of one variant on one kind of resource; all have one size."""
+    """The pods of one variant on one kind of resource; all have the same size."""
 
     variant: DnsLabel
     """The variant's name."""
     kind: Annotated[str, Field(min_length=1, max_length=128)] = CPU
     """cpu, or the extended resource's name."""
     resources: ResourceList
-    """Of one pod."""
+    """The resources of one pod."""
     batch_size: Annotated[int, Field(ge=1)] = 1
     """The largest batch that one pod runs."""
     pods: Annotated[int, Field(ge=1)]
     """How many pods of this size are planned."""
     capacity_rps: Weight
-    """Of one pod, within the SLO."""
+    """The capacity of one pod within the SLO."""
     served_rps: Weight
-    """Of all of them together."""
+    """The load that all of them together are planned to serve."""
     points: Annotated[
         tuple[PointShare, ...],
         Field(max_length=8, json_schema_extra=list_map("name")),
     ] = ()
-    """The operating points that are expected to answer, where its server has any."""
+    """The operating points expected to answer, if the variant has any."""
 
     @property
     def amounts(self) -> Resources:
@@ -53,12 +53,12 @@ class PlannedPods(StatusModel):
 
 
 class RejectedPlan(StatusModel):
-    """A choice that was weighed, and why it was not taken."""
+    """An alternative plan, and why it was not chosen."""
 
     plan: Sentence
-    """What was weighed: one variant alone."""
+    """The alternative: one variant alone."""
     reason: Sentence
-    """Why it was not taken."""
+    """Why it was not chosen."""
 
 
 class PlanStatus(StatusModel):
@@ -69,27 +69,27 @@ class PlanStatus(StatusModel):
     feasible: bool
     """Whether the budget can serve the demand."""
     demand_rps: Weight
-    """What it was made for."""
+    """The demand that was planned for."""
     accuracy: Fraction
-    """Expected, weighted by requests."""
+    """Expected accuracy, weighted by requests."""
     cost: Weight
-    """At the prices; with the price of a core at 1, in cores."""
+    """Cost at the prices; in cores if a core's price is 1."""
     objective: AnyNumber | None = None
-    """Absent when the budget can't serve the demand."""
+    """The objective's value; absent when the budget can't serve the demand."""
     latency_milliseconds: Weight | None = None
-    """Expected at the SLO's percentile, of the slowest allocation."""
+    """Expected latency of the slowest allocation, at the SLO's percentile."""
     reason: Reason
-    """Where it comes from: Optimal, Greedy, Adopted, Warming or Held."""
+    """How the plan was made: Optimal, Greedy, Adopted, Warming or Held."""
     message: Sentence = ""
-    """Its reasons, in sentences."""
+    """The reasons for the plan, in sentences."""
     binding_constraint: Sentence | None = None
     """What keeps the objective from being higher."""
     rejected: Annotated[tuple[RejectedPlan, ...], Field(max_length=8)] = ()
-    """Other choices, and why they were not taken."""
+    """Alternatives, and why they were not chosen."""
     summary: Sentence = ""
-    """For people: resnet50 1x8, resnet152 2x4."""
+    """A summary such as "resnet50 1x8, resnet152 2x4"."""
     pods: Annotated[int, Field(ge=0)] = 0
-    """Of all variants together."""
+    """Number of pods of all variants together."""
     allocations: Annotated[
         tuple[PlannedPods, ...],
         Field(max_length=16, json_schema_extra=list_map("variant", "kind")),
@@ -98,20 +98,20 @@ class PlanStatus(StatusModel):
 
 
 class Decision(StatusModel):
-    """One line of the history."""
+    """One past decision."""
 
     at: Timestamp
     """When it was decided."""
     reason: Reason
-    """Where it came from, as in the plan."""
+    """How the plan was made, as in `plan.reason`."""
     demand_rps: Weight
-    """What it was made for."""
+    """The demand that was planned for."""
     accuracy: Fraction
-    """Expected, weighted by requests."""
+    """Expected accuracy, weighted by requests."""
     cost: Weight
-    """At the prices of that time."""
+    """Cost at the prices of that time."""
     summary: Sentence = ""
-    """For people: resnet50 1x8, resnet152 2x4."""
+    """A summary such as "resnet50 1x8, resnet152 2x4"."""
 
 
 def plan_summary(allocations: Iterable[PlannedPods]) -> str:

@@ -43,12 +43,12 @@ PercentileMilliseconds = Annotated[
 
 
 class ProfilePoint(ApiModel):
-    """What was measured at one rate."""
+    """A measurement at one request rate."""
 
     rps: Positive
     """The rate at which requests were sent."""
     latency_milliseconds: PercentileMilliseconds
-    """By percentile: {"50": 210, "99": 320}."""
+    """The latency by percentile, such as {"50": 210, "99": 320}."""
     refused_ratio: Fraction = 0.0
     """The share of requests that were refused (429, 503)."""
 
@@ -57,45 +57,45 @@ class ProfileCapacity(ApiModel):
     """The largest rate one pod serves with the percentile latency within the SLO."""
 
     latency_milliseconds: Annotated[int, Field(ge=1, le=MOST_SLO_MS)]
-    """The SLO that it was worked out for."""
+    """The SLO's latency."""
     percentile: Percentile
-    """The percentile of the latency that was held to the SLO."""
+    """The SLO's percentile."""
     rps: Weight
-    """0: it can't be met at any rate."""
+    """The capacity; 0 if the SLO cannot be met at any rate."""
     low_rps: Weight | None = None
-    """From here on the next measurement is expected, 19 times out of 20."""
+    """The lower end of the 95 % prediction interval for the next measurement."""
     high_rps: Weight | None = None
-    """And up to here."""
+    """The upper end of the 95 % prediction interval."""
     missed_ratio: Fraction | None = None
-    """The share of requests that was allowed to be refused, late or failed."""
+    """The share of requests that were allowed to be refused, late or failed."""
 
 
 class ProfileOperatingPoint(ApiModel):
     """One of the ways in which the variant's server can answer: a network, a SubNet, a depth."""
 
     name: PointName
-    """As the server calls it."""
+    """The point's name at the server."""
     accuracy: Fraction
-    """A fraction, measured on a test set."""
+    """The accuracy, a fraction measured on a test set."""
 
 
 class ProfileAllocation(ApiModel):
-    """One size of pod, at one operating point where there are any, and what it can do."""
+    """The measured capacity of one pod size, at one operating point if the variant has any."""
 
     resources: ResourceList
-    """Of one pod: cpu, and at most one extended resource."""
+    """The resources of one pod: cpu, and at most one extended resource."""
     batch_size: Annotated[int, Field(ge=1, le=MOST_BATCH_SIZE)] = 1
     """The largest batch that the pod ran."""
     operating_point: PointName | None = None
-    """The only one that answered; where operatingPoints has any, one of these."""
+    """The operating point that was measured, one of operatingPoints."""
     memory_mebibytes: Annotated[int, Field(ge=1, le=MOST_MEMORY_MEBIBYTES)] | None = None
-    """The most memory that the server held."""
+    """The peak memory of the server."""
     saturation_rps: Positive | None = None
     """Answers per second when there is always a request waiting."""
     points: Annotated[tuple[ProfilePoint, ...], Field(max_length=MOST_ITEMS)] | None = None
     """The measured curve."""
     capacity: Annotated[tuple[ProfileCapacity, ...], Field(max_length=MOST_ITEMS)] | None = None
-    """Or its answer for given SLOs."""
+    """The capacity for given SLOs, instead of the curve or beside it."""
 
     rules = (
         Rule(
@@ -126,14 +126,14 @@ class ProfileAllocation(ApiModel):
 
 
 class VariantProfileSpec(ApiModel):
-    """The variant's accuracy, its load time, and what its allocations can do."""
+    """The variant's accuracy, its load time, and the capacity of its allocations."""
 
     accuracy: Fraction
-    """A fraction, measured on a test set; that of the most accurate operating point."""
+    """The accuracy of the most accurate operating point, a fraction measured on a test set."""
     load_seconds: Weight
-    """From the creation of a pod until it is Ready."""
+    """The time from a pod's creation until it is Ready."""
     warm_load_seconds: Weight | None = None
-    """The same where the node holds all its files in memory already."""
+    """The load time when the node has all files in memory already; for information."""
     operating_points: (
         Annotated[
             tuple[ProfileOperatingPoint, ...],
@@ -141,11 +141,12 @@ class VariantProfileSpec(ApiModel):
         ]
         | None
     ) = None
-    """Those that its server chooses from for each batch; absent: it answers in one way only."""
+    """The operating points that the server chooses from for each batch; absent if it has only
+    one."""
     allocations: Annotated[
         tuple[ProfileAllocation, ...], Field(min_length=1, max_length=MOST_ITEMS)
     ]
-    """The sizes that were measured; where there are operating points, each size at each of them."""
+    """The measured pod sizes; with operating points, each size at each point."""
 
     rules = (
         Rule(
@@ -201,13 +202,13 @@ class VariantProfileSpec(ApiModel):
 
 
 class VariantProfileStatus(ApiModel):
-    """Where the numbers come from."""
+    """How the profile was measured."""
 
     measured_at: Timestamp | None = None
     """When it was measured."""
     machine: Annotated[str, Field(max_length=MOST_LETTERS)] | None = None
-    """On what machine."""
+    """The machine of the measurement."""
     server: Annotated[str, Field(max_length=MOST_LETTERS)] | None = None
-    """With which server."""
+    """The server of the measurement."""
     warning: Annotated[str, Field(max_length=MOST_LETTERS)] | None = None
-    """What disturbed the measurement, where it was written nevertheless."""
+    """What disturbed the measurement, if it was written by --force."""

@@ -24,67 +24,68 @@ from infadapter_solver.problem import CPU, Resources
 
 
 class Slo(ApiModel):
-    """The latency objective; met by a request that is answered 2xx within it, at the router."""
+    """The latency objective; a request meets it if it is answered 2xx within it, measured at the
+    router."""
 
     latency_milliseconds: Annotated[int, Field(ge=1, le=600_000)]
-    """The latency which the percentile of the answers must not exceed."""
+    """The latency that the percentile must not exceed."""
     percentile: Percentile = 99
-    """The percentile of the latency; every profile must hold it."""
+    """The percentile of the latency; every profile must contain it."""
 
 
 class Objective(ApiModel):
     """What is maximised: accuracyWeight x accuracy - costWeight x cost - loadingWeight x load."""
 
     accuracy_weight: Weight = 1.0
-    """Alpha: what one unit of accuracy (from 0 to 1) is worth."""
+    """Alpha: the weight of accuracy (a fraction from 0 to 1)."""
     cost_weight: Weight = 0.05
-    """Beta: what the whole budget is worth in accuracy."""
+    """Beta: the weight of cost (as a fraction of the whole budget's cost)."""
     loading_weight: Weight = 0.001
-    """Gamma: what the longest start of a new pod is worth in accuracy."""
+    """Gamma: the weight of the longest start of a new pod."""
 
 
 class Demand(ApiModel):
-    """Where the load is seen, and the least to plan for."""
+    """How the load is measured, and the minimum to plan for."""
 
     minimum_rps: Weight = 0.0
-    """Requests per second that are planned for even when nobody asks."""
+    """The minimum load to plan for, also without any requests."""
     query: Annotated[str, Field(min_length=1, max_length=2048)] | None = None
-    """PromQL for requests per second, in place of what our router and servers count."""
+    """PromQL for requests per second, instead of the counters of the router and servers."""
 
 
 class Forecast(ApiModel):
-    """How the load to come is foreseen."""
+    """How the load is forecast."""
 
     method: ForecastMethod = ForecastMethod.AUTO
     """The forecaster; Auto leaves the choice to the operator."""
     quantile: Quantile = 0.95
-    """The share of cases in which the load should stay below the forecast."""
+    """The forecast's quantile: the share of cases in which the load stays below it."""
     horizon_seconds: Annotated[int, Field(ge=1, le=86_400)] = 60
-    """How far ahead to look, at least the interval and the longest load time; Auto looks as far as
-    it takes to react."""
+    """The forecast horizon, at least the interval and the longest load time; Auto uses the time
+    that the loop takes to react."""
     season: Season = Season.WEEK
-    """After what the load repeats itself, for SeasonalNaive; a day ago stands in for a week ago
-    that was not recorded."""
+    """The period of the load, for SeasonalNaive; without a record of a week ago, a day ago is
+    used."""
     time_zone: TimeZone = "UTC"
-    """The IANA zone by whose clocks it does, such as Europe/Berlin; the clocks may change."""
+    """The IANA time zone of the season, such as Europe/Berlin; daylight saving is considered."""
 
 
 class Scaling(ApiModel):
-    """How fast and how far."""
+    """How often to plan, and the limits of a rollout."""
 
     interval_seconds: Annotated[int, Field(ge=1, le=3_600)] = 5
-    """How often to plan."""
+    """The time between two plans."""
     scale_down_stabilization_seconds: Annotated[int, Field(ge=1, le=86_400)] = 20
-    """Capacity goes only after the load has stayed below it for this long, and at least for twice
-    the time that the slowest variant takes to load."""
+    """Capacity is reduced only after the load has stayed below it for this long, and at least for
+    twice the load time of the slowest variant."""
     min_replicas: Annotated[int, Field(ge=1, le=1_000)] = 1
-    """The least number of pods, of all variants together."""
+    """The minimum number of pods of all variants together."""
     max_surge: ResourceList | None = None
-    """What may be held beyond the budget, and only while something is starting or being replaced;
-    as much as the budget if absent, and no more than the quotas of the namespace leave. One pod may
-    be the whole budget, and is replaced without loss only where another has room beside it; with
-    less, more requests are missed in a rise while the budget is tight. With 0, or under a quota
-    that is the budget, what is new waits until enough of the old is given up, or takes over in
+    """Resources that pods may use beyond the budget while pods start or are replaced. Default: as
+    much as the budget, limited by the quotas of the namespace. A pod as large as the budget can
+    only be replaced without loss if another fits beside it; with a smaller surge, more requests are
+    missed when the load rises and the budget is tight. With 0, or under a quota equal to the
+    budget, new pods wait until old ones are removed or resized, or old ones are resized in
     place."""
 
 
@@ -106,7 +107,7 @@ class ParentRef(ApiModel):
 
 
 class Traffic(ApiModel):
-    """Traffic through the Gateway API, in place of the bundled router."""
+    """Traffic through the Gateway API, instead of the bundled router."""
 
     parent_refs: Annotated[tuple[ParentRef, ...], Field(min_length=1, max_length=32)]
     """As in an HTTPRoute."""
@@ -115,30 +116,32 @@ class Traffic(ApiModel):
 
 
 class InferenceServiceSpec(ApiModel):
-    """The SLO, what accuracy is worth against cost, and the variants to choose from."""
+    """The SLO, the weights of accuracy and cost, the budget, and the variants to choose from."""
 
     slo: Slo
     objective: Objective = Objective()
     accuracy_floor: Fraction = 0.0
-    """The least accuracy that may answer a request: less accurate variants and operating points
-    are not planned, and servers are told with each request. A request may ask for more."""
+    """The minimum accuracy of an answer: less accurate variants and operating points are not
+    planned, and the router adds the floor to each request. A request may ask for more."""
     budget: ResourceList
-    """Bounds what a plan may hold; a resource that is absent may not be used. While pods start or
-    are replaced, more may be held for that time: as much as scaling.maxSurge allows."""
+    """The resources that a plan may use; an absent resource may not be used. While pods start or
+    are replaced, scaling.maxSurge allows more."""
     prices: Prices = Field(default={CPU: 1.0})
     """Relative prices, per core and per unit; every budget resource other than cpu needs one."""
     demand: Demand = Demand()
     forecast: Forecast = Forecast()
     scaling: Scaling = Scaling()
     mode: Mode = Mode.AUTO
-    """Recommend plans and reports but writes only status; Paused does not even plan."""
+    """Auto plans and carries plans out; Recommend only writes plans to the status; Paused does not
+    plan."""
     traffic: Traffic | None = None
-    """Without it, a bundled router answers behind a Service of the same name, port 80."""
+    """Traffic through a Gateway; without it a bundled router answers behind a Service of the same
+    name, port 80."""
     variants: Annotated[
         tuple[VariantSpec, ...],
         Field(min_length=1, max_length=16, json_schema_extra=list_map("name")),
     ]
-    """The models to choose from; several may answer at once."""
+    """The models to choose from; several may serve at the same time."""
 
     rules = (
         Rule(

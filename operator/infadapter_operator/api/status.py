@@ -19,19 +19,19 @@ class BlockedPods(StatusModel):
     """Why no new pods of a variant are planned, and when one is tried again."""
 
     template: Annotated[str, Field(max_length=64)] = ""
-    """A digest: of another one new pods are planned at once."""
+    """A digest of the pod template; pods of another template are planned at once."""
     since: Timestamp
-    """Since when its pods have not come."""
+    """Since when its pods cannot be started."""
     until: Timestamp
-    """Then one pod is tried again."""
+    """When one pod is tried again."""
     pod_created_at: Timestamp
-    """Of the pod that did not come: a later one that comes ends this."""
+    """Creation time of the pod that failed to start; a later pod that starts ends the back-off."""
     attempts: Annotated[int, Field(ge=1)] = 1
-    """How many times they were tried; the back-off doubles with each."""
+    """Number of attempts; the back-off doubles with each."""
 
 
 class VariantStatus(StatusModel):
-    """Whether pods of one variant on one kind of resource come when they are planned."""
+    """Whether pods of one variant on one kind of resource can be started."""
 
     variant: DnsLabel
     """The variant's name."""
@@ -41,42 +41,42 @@ class VariantStatus(StatusModel):
         tuple[Condition, ...],
         Field(max_length=4, json_schema_extra=list_map("type")),
     ] = ()
-    """Whether its pods come."""
+    """Whether its pods can be started."""
     blocked: BlockedPods | None = None
-    """Present while no new pods of it are planned."""
+    """Present while no new pods of the variant are planned."""
 
 
 class ErrorBudgetStatus(StatusModel):
     """What is left of the share of requests that may miss the SLO, in steps of a tenth."""
 
     left: AnyNumber
-    """1: untouched; 0: all of it was missed within the last hour; less: overspent."""
+    """The remaining share over the last hour: 1 untouched, 0 used up, below 0 overspent."""
     reserve_factor: Weight
-    """What the reserve is multiplied by, while it burns; 1 otherwise."""
+    """Factor on the reserve while the budget burns; 1 otherwise."""
 
 
 class InferenceServiceStatus(StatusModel):
-    """Written when plan, conditions or reasons change; what changes every tick is a metric."""
+    """Written when plan, conditions or reasons change; values of every cycle are metrics."""
 
     observed_generation: Annotated[int, Field(ge=0)] | None = None
     """The generation of the spec that was last acted on."""
     effective_price_per_core: Weight | None = None
-    """What one core must bring in accuracy to be worth it: costWeight as a share of the budget."""
+    """Accuracy that one core must add to be worth its cost: costWeight divided by the budget."""
     error_budget: ErrorBudgetStatus | None = None
-    """Absent with less than an hour of data."""
+    """The error budget of the last hour; absent with less than an hour of data."""
     served_accuracy: Fraction | None = None
-    """As served in an interval: said again for another plan, or once it has changed by 0.02; absent
-    where nobody counted. What it is now is a metric."""
+    """Mean accuracy of the answers of an interval; updated for a new plan or after a change of
+    0.02, and absent if not measured. The current value is a metric."""
     plan: PlanStatus | None = None
     decisions: Annotated[tuple[Decision, ...], Field(max_length=10)] = ()
-    """The last ones, newest first."""
+    """The last decisions, newest first."""
     variants: Annotated[
         tuple[VariantStatus, ...],
         Field(max_length=16, json_schema_extra=list_map("variant", "kind")),
     ] = ()
-    """Whether pods of each variant come, by kind of resource."""
+    """Whether pods of each variant can be started, by kind of resource."""
     conditions: Annotated[
         tuple[Condition, ...],
         Field(max_length=16, json_schema_extra=list_map("type")),
     ] = ()
-    """What is known of the service; Ready sums them up."""
+    """The conditions of the service; Ready sums them up."""

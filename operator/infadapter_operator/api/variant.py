@@ -43,7 +43,7 @@ class Container(OpenModel):
     name: DnsLabel
     """The container's name."""
     ports: Annotated[tuple[ContainerPort, ...], Field(max_length=64)] | None = None
-    """The ports that it declares; the first answers where the variant names none."""
+    """The declared ports; the first serves requests if the variant names none."""
 
 
 class PodSpec(OpenModel):
@@ -51,7 +51,7 @@ class PodSpec(OpenModel):
         tuple[Container, ...],
         Field(min_length=1, max_length=32, json_schema_extra=list_map("name")),
     ]
-    """At least one; which of them answers requests is the variant's container."""
+    """At least one container; the variant's `container` names the one that serves requests."""
 
     rules = (
         Rule(
@@ -94,17 +94,17 @@ class VariantSpec(ApiModel):
     """One model that can answer the service's requests."""
 
     name: DnsLabel
-    """Its name, in metrics and in the header infadapter-variant."""
+    """The variant's name, as in metrics and in the header infadapter-variant."""
     profile_ref: ProfileRef
-    """What was measured of it."""
+    """The variant's profile."""
     template: PodTemplate | None = None
-    """Its pods; the operator owns their Deployment."""
+    """The pod template; the operator owns the Deployment."""
     deployment_ref: DeploymentRef | None = None
-    """A Deployment that exists already."""
+    """An existing Deployment, instead of a template."""
     container: DnsLabel | None = None
-    """The container that is sized; the only one if absent."""
+    """The container that serves requests and is resized; the only one if absent."""
     port: Port | None = None
-    """The port that answers requests; the container's first if absent."""
+    """The port that serves requests; the container's first if absent."""
 
     rules = (
         Rule(

@@ -1,5 +1,5 @@
 """
-What was decided, and why. A decision outlives the cycle that made it: platforms write it into the
+The decision and its reasons. A decision outlives the cycle that made it: platforms store it in the
 status, and after a restart it is all that the loop remembers.
 """
 
@@ -10,20 +10,20 @@ from infadapter_solver.problem import Plan, PodSize, Target
 from infadapter_solver.solve import Binding
 
 Shape = tuple[bool, tuple[tuple[Target, PodSize, int], ...]]
-"""What tells two plans apart; that pods deliver a little more or less is no other plan."""
+"""What distinguishes two plans. A small change of delivered capacity does not make another plan."""
 
 
 class Source(StrEnum):
     OPTIMAL = "Optimal"
-    GREEDY = "Greedy"  # time ran out before the optimum was proven
-    ADOPTED = "Adopted"  # what ran when the loop began, no load seen yet
-    WARMING = "Warming"  # nothing ran and no load was seen yet: the smallest that serves
+    GREEDY = "Greedy"  # the solver's time ran out before it proved the optimum
+    ADOPTED = "Adopted"  # the pods that ran when the loop began; no load measured yet
+    WARMING = "Warming"  # nothing ran, no load measured yet: the smallest plan that serves
     HELD = "Held"  # the last plan, kept because there is no fresh data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alternative:
-    """What was not chosen: one variant alone; `objective` is None when it cannot serve the load."""
+    """A single variant that was not chosen; `objective` is None if it cannot serve the load."""
 
     variant: str
     objective: float | None
@@ -33,11 +33,11 @@ class Alternative:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """
-    A plan with its inputs and its reasons.
+    A plan with its inputs and reasons.
 
-    `demand_rps` is what was planned for: the largest of `forecast_rps` (the quantile over the
-    horizon), `observed_rps` (the highest rate of the stabilisation window) and the minimum.
-    `why` belongs to the plan: it does not change while the plan is kept.
+    `demand_rps` is the planning demand: the largest of `forecast_rps` (the quantile over the
+    horizon), `observed_rps` (the highest rate in the stabilisation window) and the minimum. `why`
+    belongs to the plan and does not change while the plan is kept.
     """
 
     plan: Plan
@@ -49,8 +49,10 @@ class Decision:
     binding: Binding = Binding.NONE
     why: tuple[str, ...] = ()
     rejected: tuple[Alternative, ...] = ()
-    expected_latency_s: float | None = None  # at the service's percentile, where it is known
-    outgrown: int = 0  # plans in turn before this one, each outgrown before it could be reached
+    expected_latency_s: float | None = None  # at the service's percentile, if known
+    outgrown: int = (
+        0  # consecutive plans before this one that were outgrown before they were reached
+    )
 
     @property
     def shape(self) -> Shape:
@@ -59,5 +61,5 @@ class Decision:
 
     @property
     def is_from_load(self) -> bool:
-        """Planned for a load that was measured."""
+        """Whether it was made for a measured load."""
         return self.source in (Source.OPTIMAL, Source.GREEDY)

@@ -1,7 +1,7 @@
 """
-What a Deployment's controller does next, for platforms that have none: pure.
+The behaviour of a Deployment's controller, for platforms that have none. Pure.
 
-The loop counts on it wherever it runs, so those that have to play it play it by one code.
+The loop relies on this behaviour on every platform, so those that emulate it share this code.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,18 +9,20 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 MIN_READY_S = 10
-"""In a rolling change an old pod stays this long after its successor is Ready: time to weigh it."""
+"""
+Seconds for which an old pod stays after its replacement is Ready, so that weights can be shifted.
+"""
 
 
 class Live(Protocol):
-    """A pod that nobody has told to stop."""
+    """A pod that is not terminating."""
 
     @property
     def ready(self) -> bool: ...
 
     @property
     def outdated(self) -> bool:
-        """Of an earlier template."""
+        """Whether the pod has an earlier template."""
         ...
 
 
@@ -30,13 +32,15 @@ P = TypeVar("P", bound=Live)
 @dataclass(frozen=True, slots=True)
 class Turnover(Generic[P]):
     going: Sequence[P]
-    coming: int  # pods to be made, of the template
+    coming: int  # number of pods to create from the template
 
 
 def turnover(live: Sequence[P], replicas: int, is_available: Callable[[P], bool]) -> Turnover[P]:
     """
-    Pods of an earlier template are rolled with a surge of one and none unavailable, as ours are on
-    Kubernetes; otherwise what is too much goes, and what is too little comes. The oldest first.
+    Return the pods to remove and the number to create.
+
+    Pods of an earlier template are rolled with one extra pod and none unavailable, as on
+    Kubernetes. Otherwise surplus pods are removed and missing ones created, oldest first.
     `is_available` says whether a new pod has been Ready for long enough.
     """
     old = [pod for pod in live if pod.outdated]
@@ -49,8 +53,8 @@ def turnover(live: Sequence[P], replicas: int, is_available: Callable[[P], bool]
 
 def _replaced(live: Sequence[P], replicas: int, is_available: Callable[[P], bool]) -> Sequence[P]:
     """
-    As many Ready ones stay as there are to be. Of those that are not, as many go as are too many
-    without the new ones that are yet to be available.
+    Return the old pods to remove: Ready ones only as far as `replicas` Ready pods remain, others as
+    far as they are surplus beside the new pods that are not available yet.
     """
     new = [is_available(pod) for pod in live if not pod.outdated]
     spare = max(0, len(live) - replicas - new.count(False))

@@ -1,22 +1,22 @@
 """
-The error budget of a service: of the share of requests that may miss the SLO, 1 − percentile, what
-is left. It is measured over a window, so that one request that was late is nothing.
+The error budget of a service: how much is left of the share of requests that may miss the SLO, 1 −
+percentile. It is measured over a window, so that a single late request does not matter.
 """
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
 WINDOW_S = 3_600.0
-"""Over this long the SLO's percentile must be met."""
+"""Seconds over which the SLO's percentile must be met."""
 
 FADING = 0.5
-"""Of the window: over so long what a burnt budget asks for fades, once it is asked for no more."""
+"""Share of the window over which the pressure of a burnt budget fades after its cause has ended."""
 
 
 class Answers(NamedTuple):
     """
-    What became of the requests of one interval: `late` are answers after the SLO, `refused` those
-    with 429 or 503, `failed` is everything else that no 2xx answered.
+    The outcome of the requests of one interval: `late` answers came after the SLO, `refused` are
+    429 and 503, `failed` are all others without a 2xx answer.
     """
 
     at_s: float  # the interval's end, …
@@ -34,13 +34,15 @@ class Answers(NamedTuple):
 def answers_told(
     at_s: float, over_s: float, *, answered: float, late: float, refused: float, failed: float
 ) -> Answers:
-    """What several counters tell may be a little more than was answered."""
+    """
+    Return the answers from separate counters, whose sum may slightly exceed what was answered.
+    """
     in_time = max(0.0, answered - late - refused - failed)
     return Answers(at_s, over_s, in_time, late, refused, failed)
 
 
 class PlannedRate(NamedTuple):
-    """What the plans serve that are in force from then on."""
+    """The capacity of the plan in force from `since_s` on."""
 
     since_s: float
     rps: float
@@ -48,9 +50,11 @@ class PlannedRate(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorBudget:
-    """Neutral, with all None, while there is less than a window of data."""
+    """
+    The error budget at one moment. Neutral, with all fields None, with less than a window of data.
+    """
 
-    left: float | None = None  # 1: untouched, 0: spent, less: overspent
-    pressure: float = 0.0  # 0: as economical as ever, 1: no misses may be risked
+    left: float | None = None  # 1: untouched, 0: spent, negative: overspent
+    pressure: float = 0.0  # 0: plan as economically as usual, 1: risk no miss
     at_s: float | None = None  # when it was measured
-    plans: tuple[PlannedRate, ...] = ()  # of the time that is measured, the oldest first
+    plans: tuple[PlannedRate, ...] = ()  # of the measured time, oldest first

@@ -1,8 +1,8 @@
 """
-The load that was measured, what became of it, and the ways in which there may be no measurement.
+The measured load, the outcome of the requests, and the ways in which a measurement may be missing.
 
-No data is not zero: a history always holds fresh, finite, non-negative samples, and everything else
-is an error with a name of its own, which becomes a condition's reason and a counter's label.
+No data is not zero: a history always holds fresh, finite, non-negative samples. Everything else is
+a named error, which becomes the reason of a condition and the label of a counter.
 """
 
 import statistics
@@ -12,20 +12,23 @@ from itertools import accumulate, islice, pairwise, takewhile
 from typing import ClassVar, NamedTuple
 
 SPACING_SAMPLES = 60
-"""So many steps say how far samples usually are apart."""
+"""Number of steps from which the usual distance of samples is estimated."""
 
 LONGEST_GAP_S, STEPS_IN_A_GAP = 6.0, 3.0
-"""A scrape or two may be missed; a longer silence is a gap."""
+"""
+A longer silence, or one of more than this many usual steps, is a gap; one or two missed scrapes are
+not.
+"""
 
 
 class LoadError(Exception):
-    """There is nothing fresh to decide on; the last plan stands."""
+    """No fresh data to decide on; the last plan is held."""
 
     reason: ClassVar[str] = "LoadError"
 
 
 class NoData(LoadError):
-    """Prometheus knows no such series, or the answer has no sample."""
+    """Prometheus has no such series, or no sample of it."""
 
     reason = "NoData"
 
@@ -35,25 +38,25 @@ class StaleData(LoadError):
 
 
 class InvalidData(LoadError):
-    """NaN, infinite, negative, or not a number."""
+    """A sample is NaN, infinite, negative or not a number."""
 
     reason = "InvalidData"
 
 
 class PartialData(LoadError):
-    """Of the pods that serve, and were counted, none is counted any more."""
+    """None of the serving pods that were counted before is counted any more."""
 
     reason = "PartialData"
 
 
 class QueryFailed(LoadError):
-    """No answer, an error, a time-out, or an answer that can't be read."""
+    """No answer, an error, a timeout, or an unreadable answer."""
 
     reason = "QueryFailed"
 
 
 class QueryRefused(QueryFailed):
-    """The answer is that this is no question: not PromQL, or too much of it."""
+    """Prometheus rejects the query: it is not PromQL, or too expensive."""
 
     reason = "QueryRefused"
 
@@ -65,25 +68,28 @@ class Sample(NamedTuple):
 
 class Delivered(NamedTuple):
     """
-    What was sent to a pod, and how much of that it missed: refused, or answered too late. Both in
-    requests per second. And, of a pod with operating points, how accurate those were that answered.
+    The requests sent to a pod and those it missed (refused or answered late), in rps, and the mean
+    accuracy of its answers if the pod has operating points.
     """
 
     arrived_rps: float
     missed_rps: float
-    over_s: float  # the time until now that these are means over
-    accuracy: float | None = None  # None: that of its variant
+    over_s: float  # length of the averaging window, which ends now
+    accuracy: float | None = None  # None: the variant's accuracy
 
     @classmethod
     def counted(
         cls, arrived: float, missed: float, over_s: float, accuracy: float | None
     ) -> "Delivered":
-        """What is late arrived earlier, perhaps before that time: at most all is missed."""
+        """
+        Return the rates from counts. Late requests may have arrived before the window, so misses
+        are limited to the arrivals.
+        """
         return cls(arrived / over_s, min(arrived, missed) / over_s, over_s, accuracy)
 
     @property
     def answered_rps(self) -> float:
-        """In time."""
+        """Requests answered in time, rps."""
         return self.arrived_rps - self.missed_rps
 
 
@@ -95,16 +101,18 @@ class History:
 
     @property
     def step_s(self) -> float:
-        """Between samples, usually; 0 of a single one. The latest tell."""
+        """The usual distance of the latest samples, s; 0 for a single sample."""
         latest = list(islice(self._steps_back_s(), SPACING_SAMPLES))
         return statistics.median(latest) if latest else 0.0
 
     def is_unbroken_for(self, window_s: float) -> bool:
-        """Whether it goes back so far without a gap: what was not seen may have been more."""
+        """
+        Whether the samples cover the window without a gap: in a gap the load may have been higher.
+        """
         longest_s = max(LONGEST_GAP_S, STEPS_IN_A_GAP * self.step_s)
         steps_s = takewhile(lambda step_s: step_s <= longest_s, self._steps_back_s())
         return window_s <= 0 or any(back_s >= window_s for back_s in accumulate(steps_s))
 
     def _steps_back_s(self) -> Iterator[float]:
-        """From the latest to the oldest."""
+        """Yield the distances of neighbouring samples, s, from the latest to the oldest."""
         return (later.at_s - sample.at_s for later, sample in pairwise(reversed(self.samples)))

@@ -1,8 +1,8 @@
 """
-The identity of everything the operator writes: names, labels, annotations, field manager.
+Names, labels, annotations and the field manager of everything the operator writes.
 
-A name is a function of (service, variant, kind), so that a restarted operator finds what it made.
-It can't be turned back into them: "a" + "b-c" is "a-b" + "c". Labels tell what an object is for.
+A name is a function of (service, variant, kind), so that a restarted operator finds its objects. It
+cannot be inverted: "a" + "b-c" equals "a-b" + "c". Labels say what an object belongs to.
 """
 
 import hashlib
@@ -28,18 +28,21 @@ KIND_ANNOTATION = f"{GROUP}/kind"  # in full: a label can't hold "nvidia.com/gpu
 BATCH_ANNOTATION = f"{GROUP}/batch-size"
 SERVER_ANNOTATION = f"{GROUP}/server"  # "container:port": what a pod answers with
 TEMPLATE_ANNOTATION = f"{GROUP}/template"  # a digest of what the user wrote
-ROLL_ANNOTATION = f"{GROUP}/rolled-at"  # on a template that rolls although it stays the same
+ROLL_ANNOTATION = f"{GROUP}/rolled-at"  # restarts a rollout of an unchanged template
 ADOPTED_ANNOTATION = f"{GROUP}/adopted"  # who adopted a Deployment, and its earlier values
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 
 MANAGED_BY = {"app.kubernetes.io/managed-by": "infadapter"}
 MAX_NAME_CHARS = 63  # a DNS label, a label's value
 _HASH_CHARS = 10  # of a template's hash, at most
-_KEPT_CHARS = 58  # of what a generated name begins with, before five letters of its own
+_KEPT_CHARS = 58  # length of a generated name before its five random letters
 
 
 def target_name(service: str, target: Target) -> str:
-    """The Deployment and the Service of a target: "resnet-resnet18", "resnet-resnet18-gpu-5e29"."""
+    """
+    Return the name of a target's Deployment and Service: "resnet-resnet18",
+    "resnet-resnet18-gpu-5e29".
+    """
     name = f"{service}-{target.variant}"
     if target.kind != CPU:
         name = f"{name}-{kind_slug(target.kind)}"
@@ -47,12 +50,18 @@ def target_name(service: str, target: Target) -> str:
 
 
 def router_name(service: str) -> str:
-    """The router's Deployment and ConfigMap; its Service bears the name of the service itself."""
+    """
+    Return the name of the router's Deployment and ConfigMap. Its Service has the name of the
+    service itself.
+    """
     return fitted(f"{service}-router")
 
 
 def kind_slug(kind: str) -> str:
-    """Short, and different for different kinds: two vendors have a resource called gpu."""
+    """
+    Return a short, unambiguous form of a resource kind: two vendors may both have a resource called
+    gpu.
+    """
     if kind == CPU:
         return CPU
     word = re.sub("[^a-z0-9]", "", kind.rpartition("/")[2].lower())[:4] or "x"
@@ -65,8 +74,10 @@ def fitted(name: str) -> str:
 
 def pod_names(deployment: str) -> str:
     """
-    What the names of a Deployment's pods match, as RE2: "resnet-r18-6d4cf56db6-x2x9k", unless that
-    is too long. Then the platform cuts all but its last five letters off, hyphens among them.
+    Return an RE2 pattern for the names of a Deployment's pods, such as
+    "resnet-r18-6d4cf56db6-x2x9k".
+
+    If that name is too long, the platform cuts it and appends five letters without a hyphen.
     """
     begin = f"{deployment}-"[:_KEPT_CHARS]
     rest = MAX_NAME_CHARS - len(begin)
@@ -80,7 +91,7 @@ def service_labels(service: str) -> dict[str, str]:
 
 
 def selector_of(service: str, target: Target) -> dict[str, str]:
-    """Immutable in a Deployment: never add to it."""
+    """Return the selector of a target's Deployment. It is immutable: never add to it."""
     return {
         SERVICE_LABEL: service,
         VARIANT_LABEL: target.variant,

@@ -1,4 +1,4 @@
-"""What runs, as a platform reports it: pods with what is in force, and the weights in force."""
+"""What a platform reports: pods with the sizes in force, and the weights in force."""
 
 import math
 from collections.abc import Mapping
@@ -10,33 +10,38 @@ from infadapter_solver.problem import PodSize, Resources, Target
 
 
 class Resize(StrEnum):
-    NONE = "None"  # what is in force is what was asked for
+    NONE = "None"  # the requested size is in force
     IN_PROGRESS = "InProgress"
-    DEFERRED = "Deferred"  # the node has no room now; it may come
-    FAILING = "Failing"  # the kubelet tried, and says Error; it tries again
+    DEFERRED = "Deferred"  # the node has no room at the moment
+    FAILING = "Failing"  # the kubelet reports an error and retries
     REFUSED = "Refused"  # infeasible on this node, or forbidden by a quota
 
 
 STUCK = frozenset({Resize.DEFERRED, Resize.FAILING, Resize.REFUSED})
-"""Of these nobody knows whether they end."""
+"""Resizes of which it is unknown whether they will end."""
 
 
 class Cause(StrEnum):
-    """Why a pod does not come, or has gone without being asked to."""
+    """Why a pod does not become Ready, or was lost without being removed."""
 
     NO_NODE = "NoNode"  # no node has room for it
-    REFUSED = "PodsRefused"  # the API server makes none: a quota, a policy, a webhook
+    REFUSED = "PodsRefused"  # the API server refuses to create it: a quota, a policy, a webhook
     IMAGE = "ImageUnavailable"  # it can't be pulled
-    CONFIG = "ConfigInvalid"  # a Secret, a ConfigMap, a volume is missing; the command can't be run
-    CRASH = "CrashLoop"  # its container ends again and again
-    NOT_READY = "NotReady"  # it runs, and never says that it is Ready
-    RESIZE = "ResizeRefused"  # its node does not let it grow
-    NODE_LOST = "NodeLost"  # its node does not answer: nobody knows whether it runs
+    CONFIG = (
+        "ConfigInvalid"  # a Secret, ConfigMap or volume is missing, or the command can't be run
+    )
+    CRASH = "CrashLoop"  # its container keeps exiting
+    NOT_READY = "NotReady"  # it runs but does not become Ready
+    RESIZE = "ResizeRefused"  # its node refuses to let it grow
+    NODE_LOST = "NodeLost"  # its node does not answer: its state is unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """What the platform says of a pod that does not come; the message is its own, shortened."""
+    """
+    What the platform says about a pod that does not become Ready; the message is its own,
+    shortened.
+    """
 
     cause: Cause
     message: str
@@ -49,19 +54,19 @@ class Pod:
 
     name: str
     target: Target
-    size: PodSize  # in force, not merely asked for
-    wanted: PodSize  # asked for; differs from `size` while a resize is under way
+    size: PodSize  # in force, not merely requested
+    wanted: PodSize  # requested; differs from `size` while a resize is pending
     ready: bool
     created_at_s: float
     address: str = ""  # host:port, empty until it has one
-    leaving: bool = False  # asked to stop; it only finishes what it has
+    leaving: bool = False  # terminating: it only finishes its requests
     unschedulable_since_s: float | None = None
     resize: Resize = Resize.NONE
     resize_since_s: float | None = None
-    trouble: Trouble | None = None  # as the platform tells it; None: nothing is known to be wrong
+    trouble: Trouble | None = None  # as reported by the platform; None: no known trouble
     outdated: bool = False  # of an earlier template: its trouble says nothing of new pods; where
     # its target does not roll, the change has yet to be begun
-    unready_since_s: float | None = None  # None: not told, and taken to be since it was created
+    unready_since_s: float | None = None  # None: unknown, taken to be since its creation
 
     @property
     def resources(self) -> Resources:
@@ -69,15 +74,17 @@ class Pod:
 
     @property
     def is_lost(self) -> bool:
-        """It serves nothing and holds nothing that another could not have."""
+        """
+        Whether its node is lost: the pod serves nothing and blocks no resources of other nodes.
+        """
         return self.trouble is not None and self.trouble.cause is Cause.NODE_LOST
 
 
 class SurgeLoan(NamedTuple):
-    """More than the budget is held, or was at the look before this one."""
+    """A loan of surge: more than the budget is held, or was in the last cycle."""
 
     since_s: float
-    is_returned: bool = False  # all is within it at this look
+    is_returned: bool = False  # everything is within the budget in this cycle
 
     @property
     def held(self) -> "SurgeLoan":
@@ -91,31 +98,37 @@ class SurgeLoan(NamedTuple):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouterView:
     """
-    What a router does and may do, by pod name. Only the router's own protocol can prove which
-    weights of the past it may yet take up, so it is the router that says.
+    The weights that a router obeys, and those that it may still take over, by pod name.
+
+    Only the router's own protocol can prove which earlier weights may still come into force, so the
+    router adapter reports them.
     """
 
     obeys: Mapping[str, int] = field(default_factory=dict)  # confirmed; no zeros
-    sent: Mapping[str, int] | None = None  # last; None: nothing that is known of
-    may_obey: frozenset[str] = frozenset()  # named by weights that may yet come into force
-    in_between: tuple[Mapping[str, int], ...] = ()  # each of those, and of what `obeys` is made of
+    sent: Mapping[str, int] | None = None  # sent last; None: unknown
+    may_obey: frozenset[str] = frozenset()  # named by weights that may still come into force
+    in_between: tuple[
+        Mapping[str, int], ...
+    ] = ()  # each of those weights, and those that `obeys` combines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
     """
-    What a platform and its router say. `weights` are those that the router has confirmed, by pod
-    name, not those sent last: a pod is drained when no router sends to it, nor may begin to.
+    The platform and its router as observed in one cycle.
+
+    `weights` are those the router has confirmed, by pod name, not those sent last: a pod is drained
+    when no router sends to it or may begin to.
     """
 
     pods: tuple[Pod, ...] = ()
     weights: Mapping[str, int] = field(default_factory=dict)
     desired_pods: Mapping[Target, int] = field(default_factory=dict)  # Deployment.spec.replicas
-    untouchable: frozenset[Target] = frozenset()  # another controller writes there (Conflict)
+    untouchable: frozenset[Target] = frozenset()  # owned by another controller (Conflict)
     templates: Mapping[Target, PodSize] = field(
         default_factory=dict
     )  # at what size further pods of a target that has pods come up; as planned where absent
-    rolling: frozenset[Target] = frozenset()  # a change of all its pods is under way
+    rolling: frozenset[Target] = frozenset()  # a rolling update is in progress
     stalled: frozenset[Target] = frozenset()  # that roll, and whose new pod is waited for and does
     # not count (the loop leaves it out)
     refusals: Mapping[Target, Trouble] = field(
@@ -133,16 +146,18 @@ class Observed:
     size_limits: Mapping[Target, int] = field(
         default_factory=dict
     )  # of targets of which larger pods do not come: the millicores that may be planned
-    shared_causes: frozenset[Cause] = frozenset()  # that keep pods of other services too
-    tried_elsewhere: frozenset[Cause] = frozenset()  # those for which another service tries a pod
-    moved_at_s: float = -math.inf  # when the rollout last came further (the loop remembers)
-    surge_loan: SurgeLoan | None = None  # None: no more than the budget (the loop remembers)
+    shared_causes: frozenset[Cause] = frozenset()  # causes that affect other services as well
+    tried_elsewhere: frozenset[Cause] = frozenset()  # causes for which another service probes
+    moved_at_s: float = -math.inf  # when the rollout last made progress (remembered by the loop)
+    surge_loan: SurgeLoan | None = None  # None: within the budget (remembered by the loop)
     quotas: Mapping[str, Resources] = field(
         default_factory=dict
     )  # by name, what each lets these pods hold in all; none where none is known
-    sent_weights: Mapping[str, int] | None = None  # None: nothing was sent that is known of
+    sent_weights: Mapping[str, int] | None = None  # None: unknown
     may_obey: frozenset[str] = frozenset()  # pods that the router may begin to send to
-    in_between: tuple[Mapping[str, int], ...] = ()  # weights, each of which may be or come in force
+    in_between: tuple[
+        Mapping[str, int], ...
+    ] = ()  # weights, each of which may be in force or come into force
 
     def of(self, target: Target) -> tuple[Pod, ...]:
         return tuple(pod for pod in self.pods if pod.target == target)

@@ -1,6 +1,7 @@
 """
-What the loop asks of a platform. Kubernetes, local processes and the simulator satisfy these
-structurally; none of them is imported here. An instance serves one InferenceService.
+The ports: what the loop needs from a platform. Kubernetes, the local platform and the simulator
+implement them structurally; none of them is imported here. One instance serves one
+InferenceService.
 """
 
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from infadapter_operator.domain.steps import (
 
 
 class StepRefused(Exception):
-    """A step could not be taken; the sentence says why. It is tried again at the next cycle."""
+    """A step was refused; the message says why. It is retried in the next cycle."""
 
     reason: ClassVar[str] = "StepRefused"
 
@@ -30,7 +31,7 @@ class QuotaExceeded(StepRefused):
 
 
 class ResizeInfeasible(StepRefused):
-    """The node can never hold this size; the pods are replaced instead."""
+    """The node can never hold this size; the pod is replaced instead."""
 
     reason = "ResizeInfeasible"
 
@@ -42,7 +43,7 @@ class Conflict(StepRefused):
 
 
 class PlatformUnavailable(Exception):
-    """The API server (or Envoy, or the process table) did not answer; nothing is known."""
+    """The API server (or Envoy, or the process table) did not answer; the state is unknown."""
 
     reason: ClassVar[str] = "PlatformUnavailable"
 
@@ -50,41 +51,45 @@ class PlatformUnavailable(Exception):
 class LoadSource(Protocol):
     async def history(self, window_s: float, now_s: float) -> History:
         """
-        Arrivals per second over the last `window_s`; raises a LoadError if there are none. The last
-        hour is as fine as it was measured.
+        Return arrivals per second over the last `window_s`. Raises a LoadError if there are none.
+        The last hour has the full resolution of the measurement.
         """
         ...
 
     async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
         """
-        By pod name, what it was sent within the last `window_s`, or somewhat longer, and what of
-        that it missed: refusals, and answers later than the SLO when they were given. Pods of which
-        nobody counts that are left out, and those that fail at much of it; raises nothing, as no
-        plan waits for this.
+        Return, by pod name, the requests sent within the last `window_s` (or somewhat longer) and
+        those missed: refusals and answers later than the SLO.
 
-        On one machine only those with operating points are counted, for how accurate they were: its
-        router counts refusals by pod but not how late an answer is, to read every server's metrics
-        takes CPU from what is measured, and a run of minutes is too short to learn from.
+        Pods without such counters are left out, and pods that fail at a large part of their
+        requests. Raises nothing, since no plan depends on it.
+
+        On the local platform only pods with operating points are reported, for their accuracy. Its
+        router counts refusals by pod but not late answers, reading every server's metrics would
+        take CPU from what is measured, and a run of minutes is too short to learn from.
         """
         ...
 
     async def answers(self, window_s: float, now_s: float) -> tuple[Answers, ...] | None:
         """
-        What became of the requests of the last `window_s`, by interval, the oldest first; intervals
-        of which not all is known yet are left out. None where it can't be known now; raises
-        nothing, as no plan waits for this.
+        Return the outcome of the requests of the last `window_s` by interval, oldest first,
+        complete intervals only. None if it is not known now. Raises nothing, since no plan depends
+        on it.
         """
         ...
 
 
 class Cluster(Protocol):
     """
-    Pods come of a target's template, which is of the size of its first pod and follows only where
-    none of its pods runs. ReplacePods changes it and replaces all there are, one more at a time.
+    The pods of a service.
+
+    New pods come up from their target's template, which has the size of its first pod and changes
+    only while none of its pods runs. ReplacePods changes the template and replaces all pods, with
+    one extra pod at a time.
     """
 
     async def observe(self, now_s: float) -> Observed:
-        """The pods there are; what the router says is left out. Raises PlatformUnavailable."""
+        """Return the pods, without the router's part. Raises PlatformUnavailable."""
         ...
 
     async def take(self, step: ScaleUp | ResizePod | ReplacePods | RemovePods) -> None:
@@ -94,17 +99,22 @@ class Cluster(Protocol):
 
 class Router(Protocol):
     async def view(self) -> RouterView:
-        """What it obeys, and what it may. Raises PlatformUnavailable."""
+        """
+        Return the weights in force, and those that may come into force. Raises PlatformUnavailable.
+        """
         ...
 
     async def set_weights(self, step: SetWeights) -> None:
-        """Raises StepRefused or PlatformUnavailable, also where it may have been told."""
+        """
+        Send the weights. Raises StepRefused or PlatformUnavailable, the latter even if they may
+        have arrived.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """One service's three."""
+    """The three ports of one service."""
 
     load: LoadSource
     cluster: Cluster

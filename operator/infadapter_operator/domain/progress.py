@@ -1,4 +1,4 @@
-"""Where a rollout stands: what is done of it, what it waits for, or why it rests."""
+"""The progress of a rollout: what is done, what it waits for, or why it rests."""
 
 import math
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from infadapter_solver.problem import Target
 
 
 class Rest(StrEnum):
-    """Why the loop stands still before the plan is reached. Each has an end or a retry."""
+    """Why the loop is at rest before the plan is reached. Every rest has an end or a retry."""
 
     NO_NODE = "NoNode"
     RESIZE_REFUSED = "ResizeRefused"
@@ -21,52 +21,56 @@ class Rest(StrEnum):
 
 
 class Phase(StrEnum):
-    """Of a rollout, in their order; several may be under way, the first is told."""
+    """The phases of a rollout in order. If several apply at once, the first is reported."""
 
     STARTING = "Starting"  # pods of the plan are not Ready yet
     RESIZING = "Resizing"
-    SHIFTING = "ShiftingTraffic"  # the router has yet to obey
-    DRAINING = "Draining"  # pods that are not planned are still there
+    SHIFTING = "ShiftingTraffic"  # the router has yet to apply the weights
+    DRAINING = "Draining"  # unplanned pods still exist
     DONE = "AsPlanned"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """`ready` of `wanted` planned pods are Ready at their size; derived from what is observed."""
+    """`ready` of `wanted` planned pods are Ready at their size. Derived from what is observed."""
 
     phase: Phase
     ready: int
     wanted: int
     waits_for: str = ""  # a sentence: "glyph-1 (2 pods) to become Ready"
-    deadline_s: float | None = None  # then a new plan is made without what has not come
-    moves: bool = False  # something is under way or may yet come, or was done in this cycle
+    deadline_s: float | None = None  # then a plan without the missing pods is made
+    moves: bool = (
+        False  # an operation is in progress or may still succeed, or a step was taken in this cycle
+    )
     rest: Rest | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
     """
-    A target of which no new pods are planned, since they do not come. Those that are Ready stay.
+    A target that is excluded from planning because its pods fail to start. Ready pods stay planned.
 
-    `until_s`: then one pod is tried again, and all where one has `come` meanwhile.
+    At `until_s` one pod is retried; all pods are allowed again if one has `come` meanwhile.
     """
 
     target: Target
-    digest: str  # of the template: another one is another matter
+    digest: str  # of the template: another template ends the block
     cause: Cause
     message: str
     since_s: float
     until_s: float
     attempts: int = 1
-    created_s: float = 0.0  # when the pod that failed was made; a later one that comes ends it
+    created_s: float = (
+        0.0  # creation of the failed pod; a later pod that becomes Ready ends the block
+    )
     come: bool = False
-    fitting_millicores: int | None = None  # a new pod of so much may find a node, a larger one not
-    grown_millicores: int | None = None  # what its pods did not grow beyond
+    fitting_millicores: int | None = None  # the largest new pod that may find a node
+    grown_millicores: int | None = None  # the size beyond which its pods did not grow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Milestone:
-    """The furthest that was seen of one plan, and when."""
+    """The furthest observed progress of one plan, and when it was reached."""
 
     plan: Shape | None = None
     ready: int = -1

@@ -1,8 +1,9 @@
 """
-The values of the domain as JSON, and back: a situation that was written down is decided anew alike.
+Serialise domain values to JSON and back, so that a recorded situation leads to the same decision
+again.
 
-By the fields' own types, so that a value has one definition. What JSON lacks is told in what it
-has: a mapping by keys that are no strings is a list of pairs, a number that is not finite a string.
+Conversion follows the types of the fields, so that each value has one definition. A mapping whose
+keys are not strings becomes a list of pairs, and a number that is not finite a string.
 """
 
 import math
@@ -17,7 +18,7 @@ Json = Any
 
 
 def to_json(value: object) -> Json:
-    """Raises TypeError for what is no value of the domain."""
+    """Return the JSON form. Raises TypeError for anything that is not a domain value."""
     if isinstance(value, Enum):
         return value.value
     if value is None or isinstance(value, bool | int | str):
@@ -36,7 +37,10 @@ def to_json(value: object) -> Json:
 
 
 def from_json(kind: Any, document: Json) -> Any:
-    """The value of this type. Raises TypeError, ValueError or KeyError where it says another."""
+    """
+    Return the value of type `kind`. Raises TypeError, ValueError or KeyError if the document does
+    not match.
+    """
     if get_origin(kind) in (Union, UnionType):
         return _optional(kind, document)
     if is_dataclass(kind):

@@ -10,20 +10,25 @@ from infadapter_profiles.profile import Profile
 from infadapter_solver.problem import Allocation, Objective, PodSize, Resources, Target, Variant
 
 ACCURACY_ROUNDING = 1e-5
-"""Profiles are written with five digits: a server's own accuracy may be a little less."""
+"""
+Tolerance for accuracies: profiles have five digits, so a server's own accuracy may be slightly
+lower.
+"""
 
 KEPT_LOAD_TIMES = 2.0
-"""In load times of the slowest variant, how long what it took to start is kept at least."""
+"""
+Minimum time for which capacity is kept after a fall in load, in load times of the slowest variant.
+"""
 
 
 class Mode(StrEnum):
     AUTO = "Auto"
-    RECOMMEND = "Recommend"  # plans and reports, writes only status
-    PAUSED = "Paused"  # not even that
+    RECOMMEND = "Recommend"  # plans and reports, writes only the status
+    PAUSED = "Paused"  # neither plans nor writes
 
 
 class ForecastMethod(StrEnum):
-    AUTO = "Auto"  # what the next seconds may need
+    AUTO = "Auto"  # the reserve for the next seconds
     LAST_MAXIMUM = "LastMaximum"
     EXPONENTIAL = "Exponential"
     SEASONAL_NAIVE = "SeasonalNaive"
@@ -37,30 +42,32 @@ class Season(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calendar:
-    """After what the load repeats itself, and by whose clocks."""
+    """The season after which the load repeats, and the time zone of its clocks."""
 
     season: Season = Season.WEEK
-    zone: str = "UTC"  # of the IANA database
-    began_s: float = 0.0  # the loop's second 0, since 1970: another one in virtual time only
+    zone: str = "UTC"  # IANA name
+    began_s: float = 0.0  # Unix time of the loop's second 0; differs from 0 in virtual time only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long what does not come is waited for, and how often it is tried again."""
+    """How long pods and resizes are awaited, and how often a failed target is retried."""
 
-    start_s: float = 60.0  # a pod that can't be pulled, configured, kept running or scheduled
-    ready_loads: float = 3.0  # a pod that runs and is not Ready: in load times, and …
-    ready_s: float = 60.0  # … at least so long
-    resize_s: float = 10.0  # a resize that waits, while there is a shortage
-    retry_first_s: float = 30.0  # until what was left is tried again, doubled each time …
-    retry_most_s: float = 600.0  # … up to this; and forgotten after as long without trouble
+    start_s: float = (
+        60.0  # for a pod that fails to be pulled, configured, kept running or scheduled
+    )
+    ready_loads: float = 3.0  # for a pod that runs and is not Ready, in load times …
+    ready_s: float = 60.0  # … and at least this long
+    resize_s: float = 10.0  # for a deferred resize while capacity is short
+    retry_first_s: float = 30.0  # first back-off, doubled with each attempt …
+    retry_most_s: float = 600.0  # … up to this; forgotten after as long without failures
 
     def ready_within_s(self, load_time_s: float) -> float:
         return max(self.ready_s, self.ready_loads * load_time_s)
 
 
 class Priced(NamedTuple):
-    """What capacity for a request more costs, by an objective."""
+    """The price of capacity for one more request per second, under an objective."""
 
     objective: Objective
     of_a_request: float
@@ -69,8 +76,9 @@ class Priced(NamedTuple):
 @dataclass(slots=True)
 class Derived:
     """
-    What was computed from a service's variants, for as long as these are the same objects. A
-    service is replaced at every cycle, since its mode may have changed; its variants seldom are.
+    Values computed from a service's variants, cached while the variants are the same objects. A
+    service is replaced in every cycle, because its mode may have changed; its variants rarely
+    change.
     """
 
     variants: tuple[Variant, ...] = ()
@@ -78,7 +86,9 @@ class Derived:
     calibrated: dict[frozenset[tuple[Target, float]], "Calibrated"] = field(default_factory=dict)
     levelled: dict[float, "Calibrated"] = field(default_factory=dict)  # by the trade allowed
     priced: Priced | None = None
-    limits_rps: dict[object, float] = field(default_factory=dict)  # vertical, of pods and room
+    limits_rps: dict[object, float] = field(
+        default_factory=dict
+    )  # vertical limits, by pods and room
 
     def of(self, variants: tuple[Variant, ...]) -> "Derived":
         if self.variants is not variants:
@@ -90,7 +100,7 @@ class Derived:
 
 
 class Calibrated(NamedTuple):
-    """Variants with the capacities that their pods deliver, and what was derived of them."""
+    """Variants with the capacities that their pods deliver, and the values derived from them."""
 
     variants: tuple[Variant, ...]
     derived: Derived
@@ -98,7 +108,7 @@ class Calibrated(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """What `decide` and `rollout` need to know of the spec and of the profiles it names."""
+    """Everything that planning and rollout need from the spec and the profiles that it names."""
 
     namespace: str
     name: str
@@ -106,7 +116,7 @@ class Service:
     percentile: float  # of the latency, 1 … 99.99
     variants: tuple[Variant, ...]  # capacities are those at (slo_s, percentile)
     objective: Objective  # its budget bounds plans
-    max_surge: Resources  # bounds what may run beyond the budget while pods are replaced
+    max_surge: Resources  # limits what may run beyond the budget while pods are replaced
     accuracy_floor: float = 0.0  # less accurate variants have no allocations
     minimum_rps: float = 0.0
     forecast: ForecastMethod = ForecastMethod.AUTO
@@ -114,22 +124,27 @@ class Service:
     horizon_s: float = 60.0
     calendar: Calendar = field(default_factory=Calendar)
     interval_s: float = 5.0
-    stabilization_s: float = 20.0  # scale down only after this long below
+    stabilization_s: float = 20.0  # scale down only after the load was lower for this long
     min_replicas: int = 1
     mode: Mode = Mode.AUTO
-    error_budget_window_s: float = WINDOW_S  # over which the percentile must be met
+    error_budget_window_s: float = WINDOW_S  # window in which the percentile must be met
     patience: Patience = field(default_factory=Patience)
     profiles: Mapping[str, Profile] = field(default_factory=dict)  # by variant: for latencies
     derived: Derived = field(default_factory=Derived, repr=False, compare=False)
 
     @property
     def planning_horizon_s(self) -> float:
-        """Long enough that what is started now is ready before its demand is over."""
+        """
+        The forecast horizon, s, long enough that a pod started now is Ready before its demand is
+        over.
+        """
         return max(self.horizon_s, self.interval_s + self.slowest_load_s)
 
     @property
     def kept_s(self) -> float:
-        """How long capacity is kept for the load that was: what is dear to start is kept longer."""
+        """
+        How long capacity is kept for a load that has fallen, s: longer for models that load slowly.
+        """
         return max(self.stabilization_s, self.interval_s, KEPT_LOAD_TIMES * self.slowest_load_s)
 
     @property
@@ -139,8 +154,8 @@ class Service:
     @property
     def floors(self) -> Mapping[str, float]:
         """
-        What servers are asked for, by variant: the floor, less what accuracies in profiles are
-        rounded by. Those that are not offered for it are on their way out, and asked for nothing.
+        The accuracy floor that servers are asked for, by variant, less the rounding of profiled
+        accuracies. Variants without allocations are being removed and have none.
         """
         floor = self.accuracy_floor - ACCURACY_ROUNDING
         return {v.name: floor for v in self.variants if v.allocations and floor > 0}

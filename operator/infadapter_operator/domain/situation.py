@@ -1,7 +1,8 @@
 """
-All that a decision is made from, as a value: it can be written down, replayed and compared.
+The situation: everything that a decision is made from, as a value that can be recorded, replayed
+and compared.
 
-What a cycle leaves to the next is part of it. Nothing else is remembered anywhere that decides.
+The state that one cycle leaves to the next is part of it. No other memory influences decisions.
 """
 
 from collections.abc import Mapping
@@ -17,11 +18,14 @@ from infadapter_operator.domain.service import Service
 from infadapter_solver.problem import PodSize, Target
 
 RATIO_STEPS = 100
-"""Capacities change by whole per cents, so that they don't at every lesson."""
+"""
+Calibration ratios in force are multiples of 1/RATIO_STEPS, so that capacities do not change all the
+time.
+"""
 
 
 class Settled(NamedTuple):
-    """The size of a pod that is Ready, and since when it has had it."""
+    """The size of a Ready pod, and since when it has had it."""
 
     size: PodSize
     since_s: float
@@ -29,11 +33,13 @@ class Settled(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapacityCalibration:
-    """Ratios of delivered to promised capacity, 1 where nothing was learnt (decision 11)."""
+    """
+    Ratios of delivered to profiled capacity by target, 1 where nothing was learnt (decision 11).
+    """
 
     ratios: Mapping[Target, float] = field(default_factory=dict)
-    in_force: Mapping[Target, float] = field(default_factory=dict)  # of the ratios, in whole steps
-    settled: Mapping[str, Settled] = field(default_factory=dict)  # the pods of the last lesson
+    in_force: Mapping[Target, float] = field(default_factory=dict)  # rounded, with hysteresis
+    settled: Mapping[str, Settled] = field(default_factory=dict)  # the pods of the last observation
     at_s: float | None = None
 
     def ratio(self, target: Target) -> float:
@@ -44,20 +50,24 @@ class CapacityCalibration:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """
-    What one reconciliation leaves to the next. Only the decision and the blocks matter (a platform
-    restores them from the status after a restart); the rest may start fresh.
+    What one reconcile cycle leaves to the next.
+
+    Only the decision and the blocks matter after a restart, and a platform restores them from the
+    status; the rest may start empty.
     """
 
     decision: Decision | None = None
     data_missing_since_s: float | None = None
     last_data_s: float | None = None
-    infeasible_resizes: frozenset[tuple[str, PodSize]] = frozenset()  # by pod, for good
-    removed_pods: frozenset[str] = frozenset()  # told to stop, and perhaps still there
+    infeasible_resizes: frozenset[tuple[str, PodSize]] = frozenset()  # by pod, refused for good
+    removed_pods: frozenset[str] = frozenset()  # removed, but perhaps still listed
     calibration: CapacityCalibration = field(default_factory=CapacityCalibration)
-    blocks: Mapping[Target, Block] = field(default_factory=dict)  # what does not come
-    awaited: frozenset[str] = frozenset()  # pods that do not come yet, and are not planned with
-    without_room: tuple[Target, ...] = ()  # wanted again, with no room to try a pod
-    refused: Mapping[Target, Trouble] = field(default_factory=dict)  # starts, by the platform
+    blocks: Mapping[Target, Block] = field(default_factory=dict)  # targets that fail to start
+    awaited: frozenset[str] = frozenset()  # failing pods that are awaited, and not planned with
+    without_room: tuple[Target, ...] = ()  # due for a retry, without room for a probe
+    refused: Mapping[Target, Trouble] = field(
+        default_factory=dict
+    )  # starts that the platform refuses
     milestone: Milestone = field(default_factory=Milestone)
     surge_loan: SurgeLoan | None = None
     error_budget: ErrorBudget = field(default_factory=ErrorBudget)
@@ -65,7 +75,7 @@ class State:
 
 
 class Failure(NamedTuple):
-    """Why something is not known: a condition's reason, and a sentence."""
+    """Why something is unknown: the reason of a condition, and a sentence."""
 
     reason: str
     message: str
@@ -74,13 +84,15 @@ class Failure(NamedTuple):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
     """
-    One service at one moment. `load` is None when there is no fresh data, and `no_load` says why;
-    `delivered` is None when it was not asked for, since a lesson an interval is enough; `answers`
-    are None then too, and when nobody counts them.
+    One service at one moment.
+
+    `load` is None without fresh data, and `no_load` says why. `delivered` is None if it was not
+    queried in this cycle, since once per interval suffices. `answers` are None for the same reason,
+    or if nothing counts them.
     """
 
     now_s: float
-    service: Service  # with the capacities of its profiles
+    service: Service  # with profiled capacities
     state: State
     observed: Observed
     load: History | None = None

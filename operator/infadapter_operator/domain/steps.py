@@ -1,8 +1,8 @@
 """
-The steps that lead from what runs to what is planned.
+The steps that lead from the running pods to the plan.
 
-A step is small, idempotent and says nothing of how a platform takes it. A rollout gives those that
-may be taken now; the rest follow in a later cycle, when these have had their effect.
+A step is small and idempotent, and does not say how a platform carries it out. A rollout returns
+the steps that may be taken now; the rest follow in later cycles once these have taken effect.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from infadapter_solver.problem import PodSize, Target
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScaleUp:
-    """Have `pods` pods of the target. Where none runs yet, they start at this size."""
+    """Run `pods` pods of the target. The first pod starts at this size."""
 
     target: Target
     size: PodSize
@@ -32,8 +32,8 @@ class ResizePod:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplacePods:
     """
-    Have new pods of this size in place of all there are, readiness-gated: a resize was
-    refused or never came. Also where new pods come up at this size already.
+    Replace all pods by new ones of this size, gated by readiness, because a resize was refused or
+    never came into force; also if new pods have this size already.
     """
 
     target: Target
@@ -43,30 +43,30 @@ class ReplacePods:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
-    """A pod that may get traffic, with its whole-number weight (0: drain it)."""
+    """A pod that may receive traffic, with its whole-number weight (0: drain it)."""
 
     pod: str
     target: Target
     address: str
     weight: int
-    accuracy_floor: float = 0.0  # that its router asks of it with every request
+    accuracy_floor: float = 0.0  # sent by the router with every request
 
 
 def weights_of(backends: Iterable[Backend]) -> dict[str, int]:
-    """By pod."""
+    """Return the weights by pod."""
     return {backend.pod: backend.weight for backend in backends}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetWeights:
-    """Send traffic to these pods, in these proportions, and to no other."""
+    """Send traffic to these pods in these proportions, and to no others."""
 
     backends: tuple[Backend, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemovePods:
-    """Stop exactly these pods, which the router no longer sends to; leave `remaining` of them."""
+    """Remove exactly these pods, to which the router no longer sends; `remaining` pods stay."""
 
     target: Target
     pods: tuple[str, ...]

@@ -1,11 +1,11 @@
 """
-What Envoy is told when it starts, as plain data; what it polls for later is in `endpoints`.
+Envoy's bootstrap as plain data; what it polls for later is in `endpoints`.
 
-Everything but the endpoints is in the bootstrap, so that a router which restarts while the operator
-is down has a listener, routes and time-outs at once. Its one route goes to an aggregate cluster:
+Everything but the endpoints is in the bootstrap, so that a router that restarts while the operator
+is down has a listener, routes and timeouts at once. Its one route leads to an aggregate cluster:
 `pods`, whose endpoints the operator serves (EDS over REST), else `last-good`, which the bootstrap
-remembers. An *empty* answer would fall through to `last-good`, so "nothing is Ready" is an endpoint
-too: a listener inside the same Envoy that refuses with 503 and Retry-After.
+remembers. An *empty* EDS answer would fall through to `last-good`, so "no pod is Ready" is an
+endpoint as well: a listener inside the same Envoy that refuses with 503 and Retry-After.
 """
 
 from collections.abc import Mapping

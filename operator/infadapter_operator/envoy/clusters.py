@@ -1,8 +1,8 @@
 """
 The clusters of the bootstrap: the pods in force, those remembered, and how requests are balanced.
 
-Requests are routed to one of them by its name, the aggregate: which pods there are, and where they
-are asked for, changes no listener and no route.
+Requests are routed to the aggregate cluster by its name. So neither the set of pods nor the source
+of their addresses changes a listener or a route.
 """
 
 import ipaddress
@@ -13,7 +13,7 @@ from infadapter_profiles.wire import FLOOR_HEADER
 
 LAST_GOOD, ANY_POD = "last-good", "service"
 EXTENSIONS = "type.googleapis.com/envoy.extensions"
-_MANY = 100_000  # connections, queued requests: the pods' schedulers refuse, not the router
+_MANY = 100_000  # pods' schedulers limit connections and queues, not the router
 
 
 def aggregate_cluster() -> Json:
@@ -28,8 +28,8 @@ def aggregate_cluster() -> Json:
         },
         **_http(
             {
-                "http_filters": [_floor(), _to_the_pod()],  # these know which pod it is
-                "outlier_detection": failures(),  # the router asks the aggregate what is one
+                "http_filters": [_floor(), _to_the_pod()],  # upstream filters know the selected pod
+                "outlier_detection": failures(),  # the aggregate's matcher is the one that is used
             }
         ),
     }
@@ -45,7 +45,7 @@ def pods_cluster(refresh_s: float) -> Json:
     }
     config = {
         "resource_api_version": "V3",
-        "initial_fetch_timeout": "2s",  # then it starts on what it remembers
+        "initial_fetch_timeout": "2s",  # then it starts with the remembered pods
         "api_config_source": source,
     }
     return {
@@ -57,8 +57,10 @@ def pods_cluster(refresh_s: float) -> Json:
 
 def _pool() -> Json:
     """
-    Smooth weighted round robin, no queue or breaker of the router's own. Idle connections close
-    after a second, before any common server closes them: a request never meets a closing one.
+    Return smooth weighted round robin without queues or circuit breakers in the router.
+
+    Idle connections close after a second, before any common server closes them, so that no request
+    meets a closing connection.
     """
     limits = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
     return {
@@ -87,8 +89,11 @@ def _http(options: Json) -> Json:
 
 def _floor() -> Json:
     """
-    Pods obey the highest of several, so clients may ask for more and not for less. It comes with
-    the endpoint: a floor changes as weights do, and no router starts anew. Of none, no header.
+    Return the filter that adds the accuracy floor from the endpoint's metadata.
+
+    Pods obey the highest of several such headers, so clients may raise the floor but not lower it.
+    Since it is part of the endpoint, a floor changes like a weight and needs no restart. No floor,
+    no header.
     """
     value = f"%UPSTREAM_METADATA({NAMESPACE}:{FLOOR})%"
     added = header(FLOOR_HEADER, value) | {"append_action": "APPEND_IF_EXISTS_OR_ADD"}

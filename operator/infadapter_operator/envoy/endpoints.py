@@ -1,8 +1,9 @@
 """
-The one thing that changes while Envoy runs: which pods get traffic, and how much of it each.
+The only thing that changes while Envoy runs: which pods receive traffic, and with which weights.
+Pure.
 
-Pure: backends in, the resources of an EDS answer out; and the same backends as data that is kept
-for a router which starts while nobody answers it.
+Converts backends to the resources of an EDS answer, and to data that is stored for routers that
+start while the operator does not answer.
 """
 
 import hashlib
@@ -19,7 +20,7 @@ Json = dict[str, Any]
 
 TYPE_URL = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
 NAMESPACE, FLOOR = "infadapter", "accuracy-floor"
-"""Of an endpoint's metadata, where its router finds what to ask of it with every request."""
+"""Key of an endpoint's metadata that contains its accuracy floor."""
 
 PODS = "pods"  # the cluster whose endpoints these are
 REFUSALS = "refusals"  # the listener inside Envoy that answers when nothing is Ready
@@ -27,13 +28,14 @@ _REFUSE = {"endpoint": {"address": {"envoy_internal_address": {"server_listener_
 
 _WHOLE = {"overprovisioning_factor": 1_000_000}  # in percent
 """
-One of thousands of pods that answers is as good as all: what those lose that only fail
-(`failing_pods`) goes to the others, and none of it to the pods that the bootstrap remembers.
+Overprovisioning factor, in percent, with which a single healthy pod of thousands counts as full
+capacity. Traffic of ejected pods (`failing_pods`) then goes to the other pods, and none to those of
+`last-good`.
 """
 
 
 def resources(backends: Sequence[Backend]) -> list[Json]:
-    """Return the EDS answer: who gets traffic and how much; refuse all if that is nobody."""
+    """Return the EDS answer; if no pod has weight, it is the endpoint that refuses all."""
     serving = endpoints(backends) or [_REFUSE]
     assignment = {"cluster_name": PODS, "endpoints": [{"lb_endpoints": serving}]}
     return [{"@type": TYPE_URL, **assignment, "policy": _WHOLE}]
@@ -41,10 +43,10 @@ def resources(backends: Sequence[Backend]) -> list[Json]:
 
 def version(backends: Iterable[Backend]) -> str:
     """
-    Return a name for these weights: after a restart the same weights have the same name.
+    Return a name for these weights: the same weights have the same name after a restart.
 
-    It says the weights too, in the order of the pods: routers echo it, and so tell an operator that
-    has just started what is in force (`reweighed`).
+    The name contains the weights in the order of the pods. Routers echo it, and so tell a restarted
+    operator what is in force (`reweighed`).
     """
     serving = sorted((b for b in backends if b.weight > 0), key=lambda b: (b.pod, b.address))
     told = [
@@ -55,7 +57,7 @@ def version(backends: Iterable[Backend]) -> str:
 
 
 def reweighed(backends: Iterable[Backend], name: str) -> tuple[Backend, ...] | None:
-    """Return these pods with the weights that a version says; None if it is of other pods."""
+    """Return these pods with the weights in a version name; None if it is of other pods."""
     ordered = sorted(backends, key=lambda backend: (backend.pod, backend.address))
     said = name.partition(":")[2].split(".")
     if len(said) != len(ordered) or not all(re.fullmatch("[1-9][0-9]{0,8}", w) for w in said):
@@ -65,7 +67,7 @@ def reweighed(backends: Iterable[Backend], name: str) -> tuple[Backend, ...] | N
 
 
 def remember(backends: Iterable[Backend]) -> Json:
-    """Return those that get traffic as data to keep for the next start of the router."""
+    """Return the backends with traffic as data for the next start of the router."""
     return {
         "backends": [
             {
@@ -92,7 +94,7 @@ def recall(last_good: Mapping[str, Any]) -> tuple[Backend, ...]:
 
 def _recalled(kept: Mapping[str, Any]) -> Backend:
     address = str(kept["address"])
-    if not 0 < _host_port(address)[1] < 2**16:  # must show here, not in Envoy
+    if not 0 < _host_port(address)[1] < 2**16:  # must fail here, not in Envoy
         raise ValueError(f"{address} has no port")
     return Backend(
         pod=str(kept["pod"]),

@@ -1,7 +1,7 @@
 """
-The versions of one service's weights that were published, and the routers that poll for them.
+The published versions of one service's weights, and the routers that poll for them.
 
-Apart from the server, which speaks HTTP: what is known of routers is data, and outlives a request.
+Separate from the HTTP server: the knowledge about routers is data and outlives a request.
 """
 
 import asyncio
@@ -12,15 +12,15 @@ from infadapter_operator.envoy.endpoints import reweighed, version
 
 _MOST_VERSIONS = 32
 """
-Remembered of one service, beside those that its routers were last heard of with: one that is cut
-off goes on by its version, however many come after it.
+Versions remembered per service, besides those that routers reported last. A router that is cut off
+keeps its version, however many follow.
 """
-REMEMBERED = ""  # stands for the routers of before this process started
+REMEMBERED = ""  # stands for routers from before this process started
 
 
 @dataclass(slots=True)
 class Polled:
-    """A router: when it last asked, the version it obeys, and what it was offered since."""
+    """A router: when it last polled, the version it obeys, and the one it was offered since."""
 
     seen_s: float
     obeys: str
@@ -33,11 +33,11 @@ class Polled:
 
 @dataclass(slots=True)
 class Published:
-    """A service: its weights by version, oldest first, and the routers that ask for them."""
+    """A service: its weights by version, oldest first, and the routers that poll for them."""
 
     versions: dict[str, tuple[Backend, ...]] = field(default_factory=dict)
     routers: dict[str, Polled] = field(default_factory=dict)
-    restored: tuple[Backend, ...] = ()  # what was kept before this process started
+    restored: tuple[Backend, ...] = ()  # stored before this process started
     heard: asyncio.Event = field(default_factory=asyncio.Event)  # set at the first poll
 
     @property
@@ -45,20 +45,20 @@ class Published:
         return next(reversed(self.versions))
 
     def named(self) -> set[str]:
-        """The versions that any of the routers may obey, of before this process started too."""
+        """Return the versions that any router may obey, earlier processes' versions included."""
         found: set[str] = set()
         for router in self.routers.values():
             found |= router.may_obey if router.obeys else set(self.versions)
         return found
 
     def possible(self) -> list[tuple[Backend, ...]]:
-        """What any of the routers may obey, the newest first."""
+        """Return the weights that any router may obey, newest first."""
         named = self.named()
         return [self.versions[name] for name in reversed(self.versions) if name in named]
 
     def add(self, backends: tuple[Backend, ...]) -> str:
         name = version(backends)
-        self.versions.pop(name, None)  # to the end, if it was there
+        self.versions.pop(name, None)  # move it to the end
         self.versions[name] = backends
         named = {n for router in self.routers.values() for n in (router.obeys, router.offered)}
         for old in list(self.versions)[:-_MOST_VERSIONS]:
@@ -68,9 +68,12 @@ class Published:
 
     def learn(self, name: str) -> None:
         """
-        What is in force may be newer than what was kept: the same pods with other weights, which
-        the router's version says. The first that is learnt takes the place of what was kept, unless
-        something was published since; one more only tells what another router obeys still.
+        Learn weights from a version name that a router echoes.
+
+        After a restart the weights in force may be newer than the stored ones: the same pods with
+        other weights, which the version name contains. The first one learnt replaces the stored
+        weights, unless something was published since; further ones only tell what other routers
+        still obey.
         """
         found = None if name in self.versions else reweighed(self.restored, name)
         if found is None:

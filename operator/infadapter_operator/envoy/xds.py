@@ -1,11 +1,12 @@
 """
-Where routers ask which pods get traffic, and what they say they obey: Envoy's REST xDS, version 3.
+Envoy's REST xDS, version 3: routers poll for the pods that receive traffic, and report what they
+obey.
 
-An Envoy polls about once a second with the version it obeys; the answer is the current weights, or
-304 when it has them. So every poll is also a confirmation, and what a router *may* obey is at most
-two versions: the one it echoed and the one it was offered since. A pod is drained only when it is
-in neither, for any router. Nothing published is not an empty answer: an operator that has just
-started says 304, and routers go on as they were.
+An Envoy polls about once a second with the version it obeys. The answer is the current weights, or
+304 if it has them. So every poll is also a confirmation, and a router *may* obey at most two
+versions: the one it echoed and the one offered since. A pod is drained only when it is in neither,
+for every router. An operator that has just started and published nothing answers 304, not an empty
+list, so routers keep their weights.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ from infadapter_operator.recurring import Recurring
 
 PATH = "/v3/discovery:endpoints"
 _logger = logging.getLogger(__name__)
-_LARGEST_REQUEST = 1 << 20  # an Envoy describes all its extensions every time: some 100 kB
+_LARGEST_REQUEST = 1 << 20  # each request lists all of Envoy's extensions: some 100 kB
 _MOST_ROUTERS = 64  # of one service
 
 Name = Annotated[str, Field(min_length=1, max_length=512)]
@@ -41,7 +42,7 @@ class Node(BaseModel):
 
 
 class DiscoveryRequest(BaseModel):
-    """The part of envoy.service.discovery.v3.DiscoveryRequest that matters here."""
+    """The relevant part of envoy.service.discovery.v3.DiscoveryRequest."""
 
     node: Node
     version_info: Annotated[
@@ -51,7 +52,7 @@ class DiscoveryRequest(BaseModel):
 
 
 class XdsServer:
-    """Holds the weights of every service, and answers the routers that ask for them."""
+    """Holds the weights of every service and answers the routers' polls."""
 
     def __init__(
         self,
@@ -68,14 +69,14 @@ class XdsServer:
         self._runner: web.AppRunner | None = None
 
     def publish(self, service_key: str, backends: Sequence[Backend]) -> str:
-        """Have the service's routers send to these, and return the name of that version."""
+        """Publish weights for the service's routers, and return the name of the version."""
         service = self._services.setdefault(service_key, Published())
         floors = self._floors.get(service_key, {})
         serving = (backend for backend in backends if backend.weight > 0)
         return service.add(tuple(_asked(backend, floors) for backend in serving))
 
     def require(self, service_key: str, floors: Mapping[str, float]) -> None:
-        """Have routers ask pods of these variants, and of no other, to be as accurate."""
+        """Set the accuracy floors that routers send to pods of these variants."""
         self._floors[service_key] = floors
         if service := self._services.get(service_key):
             current = service.versions[service.current]
@@ -83,10 +84,10 @@ class XdsServer:
 
     def restore(self, service_key: str, last_good: Mapping[str, Any]) -> None:
         """
-        Take up what was in force before this process started, so that a restart changes nothing:
-        it counts as obeyed until the routers have had the time to say what they obey.
+        Restore the weights of an earlier process, so that a restart changes nothing.
 
-        Raises ValueError if `last_good` is not what `last_good` returned.
+        They count as obeyed until routers have had time to report. Raises ValueError if `last_good`
+        was not returned by `last_good`.
         """
         service = self._services.setdefault(service_key, Published())
         service.restored = recall(last_good)
@@ -95,8 +96,8 @@ class XdsServer:
 
     async def heard(self, service_key: str) -> bool:
         """
-        Wait, `heard_within_s` at most, until a router of a restored service has found us and said
-        what it obeys; tell whether one has.
+        Wait, at most `heard_within_s`, until a router of a restored service polls, and return
+        whether one did.
         """
         service = self._services[service_key]
         with contextlib.suppress(TimeoutError):
@@ -104,22 +105,22 @@ class XdsServer:
         return service.heard.is_set()
 
     def forget(self, service_key: str) -> None:
-        """Drop a service that is deleted; its routers keep what they have until they stop."""
+        """Drop a deleted service; its routers keep their weights until they stop."""
         self._services.pop(service_key, None)
         self._floors.pop(service_key, None)
         self._untaken.pop(service_key, None)
 
     def published(self, service_key: str) -> bool:
-        """Tell whether there is anything that this service's routers could be told."""
+        """Whether there is anything to tell this service's routers."""
         return service_key in self._services
 
     def last_good(self, service_key: str) -> Json:
-        """Return what is published as data to keep: for `restore` and for `envoy.bootstrap`."""
+        """Return the published weights as data for `restore` and `envoy.bootstrap`."""
         service = self._services.get(service_key)
         return remember(service.versions[service.current] if service else ())
 
     def routers(self, service_key: str) -> int:
-        """Return how many routers of this service have asked of late."""
+        """Return how many routers of this service have polled recently."""
         service = self._services.get(service_key, Published())
         fresh_s = self._clock() - self._forget_after_s
         names = (name for name, router in service.routers.items() if router.seen_s >= fresh_s)
@@ -127,8 +128,8 @@ class XdsServer:
 
     def view(self, service_key: str) -> RouterView:
         """
-        What the routers obey, and what they may: of all that was published, only what was offered
-        and what is current can come into force. Raises PlatformUnavailable.
+        Return what the routers obey and may obey. Only offered and current versions can come into
+        force. Raises PlatformUnavailable.
         """
         obeys = self.confirmed(service_key)
         service = self._services.get(service_key)
@@ -145,12 +146,12 @@ class XdsServer:
 
     def confirmed(self, service_key: str) -> Mapping[str, int]:
         """
-        Return the weights in force, by pod. While routers differ, or have yet to echo what they
-        were offered, a pod that any of them may still send to is in it, with its older weight.
+        Return the weights in force, by pod.
 
-        Empty while no router has ever asked. Routers that fell silent count as they were until
-        another one asks. Raises PlatformUnavailable when one obeys what this process never
-        published.
+        While routers differ, or have not yet echoed what they were offered, a pod that any of them
+        may still send to is included with its older weight. Empty while no router has ever polled.
+        Routers that fell silent count with their last version until another one polls. Raises
+        PlatformUnavailable if a router obeys a version that this process never published.
         """
         service = self._services.get(service_key, Published())
         if unknown := service.named() - set(service.versions):
@@ -168,7 +169,7 @@ class XdsServer:
         return app
 
     async def start(self, host: str, port: int) -> int:
-        """Listen, and return the port (`port` 0: any that is free)."""
+        """Listen, and return the port (`port` 0: any free port)."""
         self._runner, bound = await listen(self.app(), host, port)
         return bound
 
@@ -194,7 +195,9 @@ class XdsServer:
         return web.json_response(_offer(service, router))
 
     def _tell(self, service: Published, asked: DiscoveryRequest) -> None:
-        """Of a router that refuses what it is offered, as it does at every poll."""
+        """
+        Log that a router refuses the weights it was offered, which it then does at every poll.
+        """
         before, cluster = service.routers.get(asked.node.id), asked.node.cluster
         untaken = self._untaken.setdefault(cluster, Recurring(_logger, cluster, self._clock))
         if before and before.offered and before.offered != asked.version_info:

@@ -1,8 +1,9 @@
 """
-Whether the API server shows the operator what it works on, asked before kopf begins.
+Check, before kopf starts, that the operator may list the objects that it works on.
 
-kopf tells of a refusal in the words of its libraries, many times a second or with a traceback. What
-is missing may come (a role that is applied later, CRDs, a server that starts), so it is waited for.
+kopf reports a refusal in the words of its libraries, many times a second or with a traceback. What
+is missing may still come (a role applied later, CRDs, a server that starts), so the operator waits
+for it.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ _NAME = re.compile("[a-z0-9-]+")  # kopf takes patterns of namespaces too
 async def wait_for_access(
     api: KubeApi, namespaces: Sequence[str], first_s: float = RETRY_FIRST_S
 ) -> None:
-    """Returns once both kinds can be listed; until then a line says why not, ever less often."""
+    """Return once both kinds can be listed. Until then log the problem, at growing intervals."""
     failures = 0
     while (problem := await problem_of(api, namespaces)) is not None:
         failures += 1
@@ -36,7 +37,7 @@ async def wait_for_access(
 
 
 async def problem_of(api: KubeApi, namespaces: Sequence[str]) -> str | None:
-    """What is missing and what to do about it, in sentences, if something is."""
+    """Return what is missing and what to do about it, or None."""
     for path in _lists(namespaces):
         try:
             answer = await api.request("GET", path, query={"limit": "1"})
@@ -50,7 +51,7 @@ async def problem_of(api: KubeApi, namespaces: Sequence[str]) -> str | None:
 
 
 async def is_gone(api: KubeApi, path: str, uid: str) -> bool:
-    """Whether no object of this uid is at the path; what nobody tells is not gone."""
+    """Whether no object of this uid exists at the path. Without an answer it counts as existing."""
     try:
         there = await api.get(path)
     except (PlatformUnavailable, ApiRefusal):
@@ -69,7 +70,7 @@ def _lists(namespaces: Sequence[str]) -> Iterator[str]:
 def _advice(host: str, refusal: ApiRefusal) -> str:
     if refusal.status == 401:
         return (
-            f"{host} does not know who asks (401): renew the token of the kubeconfig, or look"
+            f"{host} rejects the credentials (401): renew the token of the kubeconfig, or look"
             " whether the pod's service account is there."
         )
     if refusal.status == 403:

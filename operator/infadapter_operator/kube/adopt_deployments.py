@@ -1,8 +1,8 @@
 """
-Taking over a Deployment that a service only borrows (`deploymentRef`), and giving it back.
+Borrow a Deployment (`deploymentRef`) and give it back.
 
-It is taken once, with force; given back, no field of it is ours: a field that only we own would
-vanish with our claim to it.
+It is borrowed once, with a forced apply. After it is given back the operator owns none of its
+fields, because server-side apply deletes a field when its only owner drops it.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -40,7 +40,10 @@ _ATTEMPTS = 5
 
 
 async def adopt(api: KubeApi, owner: Owner, workload: Workload, deployment: Json) -> Adoption:
-    """Take what is ours to change, at the values it has: nothing rolls. Raises Conflict."""
+    """
+    Take ownership of replicas and resources at their current values, so that nothing rolls. Raises
+    Conflict.
+    """
     adoption = adoption_of(deployment)
     if adoption is not None and adoption.uid == owner.uid:
         return adoption
@@ -48,7 +51,7 @@ async def adopt(api: KubeApi, owner: Owner, workload: Workload, deployment: Json
         adoption = first_adoption(owner, workload, deployment)
         names = sorted({name for side in adoption.resources.values() for name in side})
         fields = sized_fields(adoption.container, names)
-        # values that stay as they are would be shared with their writers: every change a conflict
+        # an unchanged value would be owned jointly with its writers, and each later change conflict
         await _edit_owners(api, _path(deployment), lambda entries: strike_others(entries, fields))
     else:
         await _refuse_while_borrowed(api, adoption, deployment)
@@ -60,7 +63,10 @@ async def adopt(api: KubeApi, owner: Owner, workload: Workload, deployment: Json
 
 
 async def _refuse_while_borrowed(api: KubeApi, adoption: Adoption, deployment: Json) -> None:
-    """Who has gone without giving it back will never do so. Raises Conflict."""
+    """
+    Raise Conflict if the service that borrowed the Deployment still exists. One that was deleted
+    without giving it back never will.
+    """
     namespace = deployment["metadata"]["namespace"]
     there = await api.get(custom(GROUP, VERSION, namespace, SERVICES, adoption.service))
     if there is not None and there["metadata"]["uid"] == adoption.uid:
@@ -71,7 +77,7 @@ async def _refuse_while_borrowed(api: KubeApi, adoption: Adoption, deployment: J
 
 
 async def hand_back(api: KubeApi, deployment: Json, pods: Iterable[Json]) -> None:
-    """Put back what it was and give up every claim; its pods, resized in place, follow."""
+    """Restore the Deployment and drop every ownership; pods that were resized in place follow."""
     adoption = adoption_of(deployment)
     if adoption is None:
         return
@@ -81,7 +87,7 @@ async def hand_back(api: KubeApi, deployment: Json, pods: Iterable[Json]) -> Non
     except ApiRefusal as refusal:
         if not refusal.is_final:
             raise
-        # The owner wrote the values himself, or changed what they fit: it is his as it stands.
+        # The owner changed the values or what they depend on: leave the Deployment as it is.
         await _remove_marks(api, deployment)
     await _edit_owners(api, _path(deployment), strike_ours)
     for pod in pods:
@@ -96,7 +102,10 @@ async def _remove_marks(api: KubeApi, deployment: Json) -> None:
 async def _edit_owners(
     api: KubeApi, path: str, operations_for: Callable[[list[Json]], list[Json]]
 ) -> None:
-    """Controllers write to the object all the time; what is edited must be what was read."""
+    """
+    Edit `managedFields`, retrying on changes: controllers write to the object all the time, and the
+    edit must apply to the version that was read.
+    """
     for _ in range(_ATTEMPTS):
         metadata = (await api.get(path) or {}).get("metadata", {})
         operations = operations_for(metadata.get("managedFields") or [])
@@ -114,7 +123,7 @@ async def _edit_owners(
 
 
 async def _restore_pod(api: KubeApi, pod: Json, adoption: Adoption) -> None:
-    """As far as the pod allows: what it refuses, its next restart brings."""
+    """Restore size and labels of a pod. If the pod refuses, its next restart restores them."""
     metadata = pod["metadata"]
     path = core(metadata["namespace"], "pods", metadata["name"])
     earlier = {side: {CPU: v[CPU]} for side, v in adoption.resources.items() if CPU in v}

@@ -1,10 +1,11 @@
 """
-Deployments that a service only borrows (`deploymentRef`).
+The record of a borrowed Deployment (`deploymentRef`), kept in its annotation.
 
-Naming one is consent, so its replicas and its container's CPU and devices are taken once with
-force; what they were goes into an annotation. From then on nothing is forced: an owner who writes
-them again gets what he wrote, and the service a Conflict. Given back, it is as it was, and no field
-of it is ours: a field that only we own would vanish with our claim to it.
+Naming a Deployment is consent, so its replicas and its container's CPU and devices are taken over
+once with a forced apply, and the earlier values are recorded. From then on nothing is forced: an
+owner who writes these fields again wins, and the service reports a Conflict. After it is given back
+the Deployment is as before, and the operator owns none of its fields, because server-side apply
+deletes a field when its only owner drops it.
 """
 
 import json
@@ -25,7 +26,7 @@ from infadapter_solver.problem import CPU, Resources
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adoption:
-    """Who borrows a Deployment, and what it was before: the annotation's content."""
+    """Who borrows a Deployment, and its earlier values: the content of the annotation."""
 
     service: str
     uid: str
@@ -33,7 +34,9 @@ class Adoption:
     container: str
     port: int
     replicas: int
-    resources: Mapping[str, Mapping[str, str]]  # "requests", "limits": only what is ours to change
+    resources: Mapping[
+        str, Mapping[str, str]
+    ]  # "requests", "limits": only what the operator may change
 
     @property
     def server(self) -> Server:
@@ -71,7 +74,10 @@ def first_adoption(owner: Owner, workload: Workload, deployment: Json) -> Adopti
 
 
 def inherited(before: Adoption, owner: Owner, workload: Workload, deployment: Json) -> Adoption:
-    """What it was before whoever has gone borrowed it, as far as the same container is meant."""
+    """
+    Return the adoption with the values from before an earlier borrower, if it concerns the same
+    container.
+    """
     now = first_adoption(owner, workload, deployment)
     if now.container != before.container:
         return now
@@ -79,7 +85,10 @@ def inherited(before: Adoption, owner: Owner, workload: Workload, deployment: Js
 
 
 def written_resources(deployment: Json, container: str) -> Json:
-    """Of its template, what is ours to change, to the letter: other values would roll its pods."""
+    """
+    Return the resources of the template that the operator may change, verbatim: any other spelling
+    would roll the pods.
+    """
     written = _container(deployment["spec"]["template"]["spec"], container).get("resources") or {}
     return {
         side: {k: str(v) for k, v in written[side].items() if k == CPU or is_device(k)}
@@ -91,7 +100,7 @@ def written_resources(deployment: Json, container: str) -> Json:
 def adopted_body(
     deployment: Json, adoption: Adoption, resources: Mapping[str, Any], pods: int
 ) -> Json:
-    """What we own of it while it is borrowed."""
+    """Return the fields that the operator owns while the Deployment is borrowed."""
     metadata = {
         "labels": {SERVICE_LABEL: adoption.service},
         "annotations": {ADOPTED_ANNOTATION: json.dumps(asdict(adoption), sort_keys=True)},

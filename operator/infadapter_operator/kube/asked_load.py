@@ -1,4 +1,7 @@
-"""The load of one service, kept while what is asked is the same: it remembers what was answered."""
+"""
+The load source of one service. It is kept while its queries stay the same, because it caches
+answers.
+"""
 
 from infadapter_operator.kube.context import Context
 from infadapter_operator.kube.prepare import Prepared
@@ -7,7 +10,7 @@ from infadapter_operator.reconcile import Cycle
 
 
 class AskedLoad:
-    """Asked of Prometheus with the queries of the spec that is carried out."""
+    """Queries Prometheus as the current spec says."""
 
     def __init__(self, context: Context, namespace: str) -> None:
         self._context, self._namespace = context, namespace
@@ -28,7 +31,7 @@ class AskedLoad:
         return self._load
 
     def count_on(self, seen: Cycle) -> None:
-        """Behind a gateway, the pods that are to count what it sends them."""
+        """Tell the load source which pods behind a gateway must report their requests."""
         if self._load is None or self._load.coverage is None or seen.observed is None:
             return
         ready = {pod.name for pod in seen.observed.pods if pod.ready and not pod.leaving}

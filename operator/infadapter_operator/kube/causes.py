@@ -1,4 +1,4 @@
-"""Whether what keeps pods from coming keeps those of other services too: a registry, a quota."""
+"""Detect failure causes that are shared by several services: a registry, a quota."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -11,17 +11,21 @@ from infadapter_operator.planning.shared_causes import SHARED_WITHIN_S
 from infadapter_solver.problem import Target
 
 SHARED_BY_SERVICES = 3
-"""So many that fail for one cause at about the same time have it in common."""
+"""
+Number of services that must fail for one cause at about the same time for it to count as shared.
+"""
 
 TRIAL_S = 90.0
-"""From the end of a back-off: a cycle, a start, and the patience with it."""
+"""
+Seconds that a trial takes after the end of a back-off: a cycle, a start and the patience with it.
+"""
 
-Seen = tuple[str, Target, Cause]  # of which service, of what, why
+Seen = tuple[str, Target, Cause]  # service, target, cause
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """The service that tries a pod for all that fail for one cause, and when its turn is over."""
+    """The service that starts a probe for all that share a cause, and when its turn ends."""
 
     service: str
     ends_s: float
@@ -29,7 +33,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Causes:
-    """When each cause was last met, by service and target; and who tries whether it is over."""
+    """When each cause was last met, by service and target, and which service probes for it."""
 
     met_at_s: Mapping[Seen, float] = field(default_factory=dict)
     trials: Mapping[Cause, Trial] = field(default_factory=dict)
@@ -40,14 +44,14 @@ class Causes:
         )
 
     def met(self, service: str, target: Target, cause: Cause, at_s: float) -> "Causes":
-        """What is too old to tell anything is left out."""
+        """Record a failure; entries too old to matter are dropped."""
         recent = {seen: s for seen, s in self.met_at_s.items() if at_s - s <= SHARED_WITHIN_S}
         return replace(self, met_at_s={**recent, (service, target, cause): at_s})
 
     def after(self, service: str, before: Blocks, now: Blocks, at_s: float) -> "Causes":
         """
-        With those of a service that are new, a failed attempt among them. A trial ends with its
-        block: what has come to one may come to all.
+        Record a service's new failures, failed retries included. A trial ends together with its
+        block: if the pod of one service comes, those of all may come.
         """
         fails = {block.cause for block in now.values() if not block.come}
         kept = {
@@ -64,7 +68,7 @@ class Causes:
         return found
 
     def _tried_by(self, service: str, block: Block, at_s: float) -> "Causes":
-        """The one that completes the services goes on to try for them."""
+        """Let the service whose failure makes the cause shared probe for all."""
         trial = self.trials.get(block.cause)
         if trial is None and not self.same_cause(block.cause, at_s):
             return self
@@ -85,7 +89,7 @@ class Causes:
         return frozenset(cause for cause, trial in self.trials.items() if now_s < trial.ends_s)
 
     def tried_elsewhere(self, service: str, now_s: float) -> frozenset[Cause]:
-        """Those of the shared ones for which another service tries a pod."""
+        """Return the shared causes for which another service probes."""
         return frozenset(c for c in self.shared(now_s) if self.trials[c].service != service)
 
 

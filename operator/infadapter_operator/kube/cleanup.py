@@ -1,6 +1,6 @@
 """
-What no plan asks for: pods of a template that the user changed roll, unless the loop waits for room
-to roll them; what left the spec goes.
+Changes outside the plan: roll pods of a changed template, unless the rollout does so once there is
+room, and remove what left the spec.
 """
 
 from infadapter_operator.kube.adopt_deployments import hand_back
@@ -12,9 +12,11 @@ from infadapter_operator.kube.write_deployments import Writer
 
 
 async def clean_up(writer: Writer, running: Running) -> None:
-    """Writes nothing where there is nothing of the kind. Raises what a step raises."""
+    """
+    Clean up one Deployment; writes nothing if there is nothing to do. Raises what a step raises.
+    """
     if running.target in writer.written:
-        return  # it is not as it was observed
+        return  # changed in this cycle: the observation is out of date
     if running.workload is None and not running.pods and not running.replicas:
         await remove_left(writer, running, 0)
     elif running.workload and not running.borrowed and not running.is_current:
@@ -25,7 +27,10 @@ async def clean_up(writer: Writer, running: Running) -> None:
 
 
 async def remove_left(writer: Writer, running: Running, remaining: int) -> None:
-    """A Deployment that is borrowed goes back as a whole, when none of its pods is needed."""
+    """
+    Scale down or delete a Deployment that left the spec. A borrowed one is given back as a whole
+    once none of its pods is needed.
+    """
     path = deployments(writer.owner.namespace, running.name)
     if running.borrowed:
         if not remaining:
@@ -38,7 +43,7 @@ async def remove_left(writer: Writer, running: Running, remaining: int) -> None:
 
 
 async def leave(writer: Writer, running: Running, remaining: int) -> None:
-    """So many of its pods, and its template as it is: another one would roll them."""
+    """Set the replica count only. Applying the template as well would roll the pods."""
     operation = {"op": "replace", "path": "/spec/replicas", "value": remaining}
     await writer.api.operate(deployments(writer.owner.namespace, running.name), [operation])
     writer.written.add(running.target)

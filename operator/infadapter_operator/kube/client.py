@@ -1,10 +1,11 @@
 """
-The API server as the operator sees it: paths, JSON and named errors.
+The API server as the operator uses it: paths, JSON and named errors.
 
-The `kubernetes` client brings connections, credentials and their renewal. Its models are left
-aside: what is applied must hold exactly the fields that are ours, and what is read, a few fields of
-many pods every other second, is cheaper as plain JSON.
-Tests replace this one class; nothing else of the operator talks to the API server.
+The `kubernetes` client provides connections, credentials and their renewal. Its models are not
+used: what is applied must contain exactly the fields that the operator owns, and reading a few
+fields of many pods every second is cheaper as plain JSON.
+
+Tests replace this one class; nothing else in the operator talks to the API server.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ from infadapter_operator.kube.refusal import ApiRefusal, failure
 
 Json = dict[str, Any]
 Counter = Callable[[str, str], None]
-"""Told the verb and the status code of each request."""
+"""Called with the verb and the status code of each request."""
 
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
@@ -33,7 +34,7 @@ STRATEGIC = "application/strategic-merge-patch+json"
 OPERATIONS = "application/json-patch+json"
 
 CONNECTIONS = 32
-"""Requests at once, of all services."""
+"""Maximum number of concurrent requests, over all services."""
 
 _ADVICE = (
     "Set KUBECONFIG to the kubeconfig of a cluster, or run the operator in a pod with a service"
@@ -42,13 +43,17 @@ _ADVICE = (
 
 
 class NoCluster(Exception):
-    """Nothing says which API server is meant; the sentence says why, and what to do."""
+    """
+    No API server is configured, or its configuration is unusable; the message says what to do.
+    """
 
 
 class KubeApi:
     """
-    Every call raises PlatformUnavailable if nothing is known of its effect or the server is at
-    fault, ApiRefusal if the server refused. A GET of what is not there answers None.
+    A client of the API server.
+
+    Every call raises PlatformUnavailable if its effect is unknown or the server is at fault, and
+    ApiRefusal if the server refused. `get` of a missing object returns None.
     """
 
     def __init__(self, client: ApiClient, timeout_s: float, count: Counter | None = None) -> None:
@@ -68,7 +73,7 @@ class KubeApi:
         return found if isinstance(found.get("metadata"), dict) else _no_answer(found)
 
     async def items(self, path: str, selector: str = "") -> list[Json]:
-        """A list, empty where the kind itself is unknown (its CRD is not installed)."""
+        """Return a list, empty if the kind itself is unknown (its CRD is not installed)."""
         query = {"labelSelector": selector} if selector else {}
         try:
             listed = await self.request("GET", path, query=query)
@@ -80,7 +85,7 @@ class KubeApi:
         return found if isinstance(found, list) else _no_answer(listed)
 
     async def text(self, path: str, **query: str) -> str:
-        """What is no JSON: a container's log."""
+        """Return a response that is not JSON, such as a container's log."""
         return (await self._exchange("GET", path, query)).decode(errors="replace")
 
     async def apply(
@@ -91,7 +96,9 @@ class KubeApi:
         force: bool = False,
         query: Mapping[str, str] | None = None,
     ) -> Json:
-        """Server-side: of the object we own what the body holds, and lose what it lacks."""
+        """
+        Server-side apply: the operator owns the fields of `body`, and gives up those that it lacks.
+        """
         query = {"fieldManager": FIELD_MANAGER, "force": str(force).lower(), **(query or {})}
         return await self.request("PATCH", path, body=body, query=query, content=APPLY)
 
@@ -100,7 +107,7 @@ class KubeApi:
         return await self.request("PATCH", path, body=body, query=query, content=content)
 
     async def operate(self, path: str, operations: Sequence[Mapping[str, Any]]) -> Json:
-        """A JSON patch: all of its operations or none."""
+        """JSON patch: all of its operations are applied, or none."""
         return await self.request("PATCH", path, body=operations, content=OPERATIONS)
 
     async def create(self, path: str, body: Mapping[str, Any], **query: str) -> Json:
@@ -109,7 +116,7 @@ class KubeApi:
         )
 
     async def delete(self, path: str, **query: str) -> None:
-        """Fine if it is gone already."""
+        """Delete an object; it is no error if it is gone already."""
         try:
             await self.request("DELETE", path, query=query)
         except ApiRefusal as refusal:
@@ -125,7 +132,10 @@ class KubeApi:
         body: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
         content: str = "application/json",
     ) -> Json:
-        """Raises PlatformUnavailable also for what is no JSON object: a page of a proxy, say."""
+        """
+        Return the JSON object. Anything else, such as the page of a proxy, raises
+        PlatformUnavailable.
+        """
         answer = await self._exchange(method, path, query or {}, body, content)
         found = _object(answer)
         return _no_answer(answer) if found is None else found
@@ -159,7 +169,7 @@ class KubeApi:
             response = self._client.call_api(*request, _request_timeout=self._timeout_s)
             return response.status, response.read()  # type: ignore[no-untyped-call]
         except (urllib3.exceptions.HTTPError, ApiException, OSError) as error:
-            reason = getattr(error, "reason", None) or error  # without the path, and "Max retries"
+            reason = getattr(error, "reason", None) or error  # without the path and "Max retries"
             raise PlatformUnavailable(f"the API server did not answer: {reason}") from None
 
 
@@ -172,7 +182,9 @@ def _object(body: bytes) -> Json | None:
 
 
 def _no_answer(answer: object) -> NoReturn:
-    """Nothing is there is what an empty list says, and what pods must not be made or removed by."""
+    """
+    Raise PlatformUnavailable. Taking the answer for an empty list would create or remove pods.
+    """
     told = (answer.decode(errors="replace") if isinstance(answer, bytes) else str(answer))[:100]
     raise PlatformUnavailable(f"it answers, but not as an API server does: {told}")
 
@@ -182,7 +194,7 @@ def _verb(method: str, content: str) -> str:
 
 
 def connect(timeout_s: float, count: Counter | None = None) -> KubeApi:
-    """By the pod's service account, else by the kubeconfig. Raises NoCluster."""
+    """Connect with the pod's service account, else with the kubeconfig. Raises NoCluster."""
     in_pod = "KUBERNETES_SERVICE_HOST" in os.environ
     where = "the pod's service account" if in_pod else _kubeconfig()
     try:
@@ -196,8 +208,9 @@ def connect(timeout_s: float, count: Counter | None = None) -> KubeApi:
 
 def api_client(configuration: Configuration) -> ApiClient:
     """
-    The next cycle is the retry. urllib3's own would ask four times, and sleep for as long as a busy
-    server says, up to six hours, in which a service stands still.
+    Return a client without retries of its own, since the next cycle retries. urllib3 would retry
+    four times and sleep for as long as a busy server demands, up to six hours, while the service's
+    loop stands still.
     """
     configuration.connection_pool_maxsize = CONNECTIONS
     configuration.retries = urllib3.Retry(total=0)

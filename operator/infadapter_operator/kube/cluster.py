@@ -1,7 +1,7 @@
 """
-The Cluster of `ports` on Kubernetes: one service's Deployments, their pods, the steps on them.
+The `Cluster` port on Kubernetes: one service's Deployments, their pods, and the steps on them.
 
-What a step needs to know is what the last cycle saw; nothing else is remembered.
+Steps use what the last cycle observed; nothing else is remembered.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,7 +31,7 @@ def nobody_else(deployment: str) -> None:
 
 def _taken(deployment: str, who: str) -> str:
     return (
-        f"Deployment {deployment} is sized by {who}, so its pods stay as they are: take that away,"
+        f"Deployment {deployment} is sized by {who}, so its pods stay as they are: remove that,"
         " or the variant from this service"
     )
 
@@ -39,8 +39,10 @@ def _taken(deployment: str, who: str) -> str:
 @dataclass(slots=True, kw_only=True)
 class KubeCluster:
     """
-    `claimed` tells which older service names this Deployment too, if one does; `gated` whether
-    traffic comes through Services, which then send to marked pods alone.
+    The Deployments of one service.
+
+    `claimed` returns the name of an older service that names the same Deployment, if there is one.
+    `gated` says whether traffic comes through Services, which then select marked pods only.
     """
 
     api: KubeApi
@@ -51,14 +53,14 @@ class KubeCluster:
     gated: bool = False
     _quotas: Quotas = field(init=False)
     _running: dict[Target, Running] = field(default_factory=dict)
-    _written: set[Target] = field(default_factory=set)  # since it was observed
-    _taken: dict[Target, str] = field(default_factory=dict)  # by whom, in a sentence
+    _written: set[Target] = field(default_factory=set)  # changed since it was observed
+    _taken: dict[Target, str] = field(default_factory=dict)  # a sentence that names the owner
 
     def __post_init__(self) -> None:
         self._quotas = Quotas(self.api, self.owner)
 
     async def observe(self, now_s: float) -> Observed:
-        """Raises PlatformUnavailable."""
+        """Return the pods. Raises PlatformUnavailable."""
         try:
             scaled = await self.other_autoscalers.of(self.owner.namespace)
             running = await running_for(self.api, self.owner, self.workloads)
@@ -71,7 +73,9 @@ class KubeCluster:
         return observed(running, frozenset(self._taken), quotas)
 
     def _taker(self, running: Running, scaled: Mapping[str, str]) -> str | None:
-        """Who else has it. What left the spec is given back, whoever has come for it."""
+        """
+        Return who else controls the Deployment. One that left the spec is given back in any case.
+        """
         if running.workload is None:
             return None
         older = self.claimed(running.name) if running.borrowed else None
@@ -79,18 +83,18 @@ class KubeCluster:
 
     @property
     def taken(self) -> tuple[str, ...]:
-        """What others have of what is asked for, as last observed: a sentence each."""
+        """One sentence for each target that another controller owns, as last observed."""
         return tuple(self._taken[target] for target in sorted(self._taken))
 
     @property
     def running(self) -> Mapping[Target, Running]:
-        """As last observed."""
+        """The Deployments as last observed."""
         return self._running
 
     async def borrowed_kinds(self) -> Mapping[str, str | None]:
         """
-        The kind of pods of each Deployment that a variant names, by variant; None where it, or the
-        container that is meant, is not there. Raises ApiRefusal or PlatformUnavailable.
+        Return the resource kind of each borrowed Deployment by variant; None if the Deployment or
+        its container does not exist. Raises ApiRefusal or PlatformUnavailable.
         """
         kinds: dict[str, str | None] = {}
         for workload in self.workloads.values():
@@ -101,13 +105,13 @@ class KubeCluster:
         return kinds
 
     def refused_pods(self) -> list[StepRefused]:
-        """What keeps Deployments from making their pods, as last observed: a quota, a policy."""
+        """Return why Deployments cannot create their pods, as last observed: a quota, a policy."""
         refusals = (refusal_of(running.deployment) for running in self._running.values())
         messages = {refusal.message for refusal in refusals if refusal}
         return [ApiRefusal(403, "", message).as_step_refused() for message in sorted(messages)]
 
     async def take(self, step: ScaleUp | ResizePod | ReplacePods | RemovePods) -> None:
-        """Raises StepRefused or PlatformUnavailable."""
+        """Take a step. Raises StepRefused or PlatformUnavailable."""
         try:
             await take_step(self._writer(), step)
         except ApiRefusal as refusal:
@@ -115,8 +119,8 @@ class KubeCluster:
 
     async def clean_up(self, updates: frozenset[Target] = frozenset()) -> None:
         """
-        What no plan asks for. `updates` are the targets whose changed templates wait for room, and
-        are left to a step. Raises StepRefused or PlatformUnavailable.
+        Make the changes outside the plan. Targets in `updates` have changed templates that wait for
+        room and are left to the rollout. Raises StepRefused or PlatformUnavailable.
         """
         writer = self._writer()
         try:

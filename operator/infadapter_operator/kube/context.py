@@ -1,4 +1,4 @@
-"""What all services of one operator share: its connections, and the objects it has been told of."""
+"""What all services of one operator share: connections, and the objects reported by the watches."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -22,22 +22,22 @@ class Context:
     xds: XdsServer
     other_autoscalers: OtherAutoscalers
     metrics: Metrics
-    namespaced: Prometheus | None = None  # asked what services ask themselves; None: the same
+    namespaced: Prometheus | None = None  # for custom queries; None: the same one
     profiles: dict[tuple[str, str], Json] = field(default_factory=dict)  # by namespace and name
     services: dict[str, Json] = field(default_factory=dict)  # by uid
-    causes: Causes = field(default_factory=Causes)  # of what does not come, of all services
+    causes: Causes = field(default_factory=Causes)  # of failing starts, over all services
 
     def profiles_of(self, namespace: str) -> dict[str, Json]:
         return {name: profile for (ns, name), profile in self.profiles.items() if ns == namespace}
 
     def prometheus_of(self, namespace: str) -> Prometheus:
-        """What is asked in the words of a service in this namespace."""
+        """Return the Prometheus for a custom query of a service in this namespace."""
         if self.namespaced is None:
             return self.prometheus
         return replace(self.namespaced, params={"namespace": namespace})
 
     def older_claim(self, service: Json, deployment: str) -> str | None:
-        """The service that named this Deployment before this one did, if there is one."""
+        """Return the older service that names this Deployment as well, if there is one."""
         namespace, mine = service["metadata"]["namespace"], _age(service)
         others = sorted(
             _age(other)
@@ -52,6 +52,9 @@ def _age(service: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _named_by(service: Mapping[str, Any]) -> set[str]:
-    """Of any service there is: what is wrong with one is not to stop the others."""
+    """
+    Return the Deployments that a service names. Tolerates any content, as one faulty service must
+    not stop the others.
+    """
     references = (part(v, "deploymentRef") for v in parts(part(service, "spec"), "variants"))
     return {text(reference, "name") for reference in references}

@@ -1,4 +1,6 @@
-"""The log of one service's cycles: each step that was taken, each refusal and failure while new."""
+"""
+The log of one service's cycles: every step taken, and refusals and failures while they are new.
+"""
 
 import logging
 import time
@@ -12,7 +14,7 @@ _logger = logging.getLogger(__name__)
 
 
 class CycleLog:
-    """What is refused or fails at every cycle is told once, and now and then."""
+    """Logs a recurring refusal or failure once, and then at growing intervals."""
 
     def __init__(self, service: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._service = service

@@ -1,7 +1,7 @@
 """
-Whether what a user wrote into a pod template can run: the API server judges it in a dry run.
+Validate pod templates by a dry run on the API server.
 
-The CRD's schema leaves pod templates open: the pod API grows with every Kubernetes.
+The CRD's schema leaves pod templates open, because the pod API grows with every Kubernetes version.
 """
 
 import re
@@ -19,7 +19,9 @@ _DRY_RUN = {"dryRun": "All", "fieldValidation": "Strict"}
 async def template_problems(
     api: KubeApi, owner: Owner, workloads: Mapping[str, Workload]
 ) -> tuple[str, ...]:
-    """One sentence for each variant that can't run. Raises PlatformUnavailable."""
+    """
+    Return one sentence for each variant whose template is refused. Raises PlatformUnavailable.
+    """
     found = [
         await _problem(api, owner, workload)
         for workload in workloads.values()
@@ -38,14 +40,16 @@ async def _problem(api: KubeApi, owner: Owner, workload: Workload) -> str:
     try:
         await api.create(deployments(owner.namespace), {**body, "metadata": metadata}, **_DRY_RUN)
     except ApiRefusal as refusal:
-        if refusal.is_quota:  # of one Deployment more, which may be there already
+        if refusal.is_quota:  # a quota on Deployments: this one may exist already
             return ""
         return f"variant {workload.variant}: {_sentence(refusal.message)}"
     return ""
 
 
 def _sentence(message: str) -> str:
-    """Without the name of an object that never was, and with the user's own paths."""
+    """
+    Return the message without the name of the dry-run object, and with paths as in the user's spec.
+    """
     message = re.sub(r'^Deployment\.apps "[^"]*" is invalid: ', "", message)
     message = re.sub(r"^Deployment in version \S+ cannot be handled as a Deployment: ", "", message)
     message = message.removeprefix("strict decoding error: ")

@@ -1,4 +1,4 @@
-"""An event as Kubernetes keeps it, beside the object that it is about."""
+"""The Kubernetes Event objects that the operator creates."""
 
 from infadapter_operator.domain.names import API_VERSION, KIND
 from infadapter_operator.kube.client import Json
@@ -7,7 +7,7 @@ from infadapter_operator.reporting.events import Event
 
 
 def build_event(owner: Owner, event: Event, at: str, name: str) -> Json:
-    """`at`: RFC 3339."""
+    """Return the Event; `at` is an RFC 3339 time."""
     return {
         "apiVersion": "v1",
         "kind": "Event",

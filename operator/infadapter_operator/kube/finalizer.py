@@ -1,6 +1,7 @@
 """
-A service that borrows Deployments has a finalizer, so that its deletion waits until they are given
-back. All others have none: what they own goes by ownerReferences, also while no operator runs.
+The finalizer of services that borrow Deployments, so that deletion waits until these are given
+back. Other services have none: what they own is deleted through ownerReferences, even while no
+operator runs.
 """
 
 import time
@@ -19,7 +20,7 @@ def finalizers_of(document: Json) -> list[str]:
 
 
 async def have_finalizer(cluster: KubeCluster, document: Json) -> Json:
-    """The object with the finalizer; before anything is borrowed."""
+    """Return the object with the finalizer. Call it before anything is borrowed."""
     finalizers = finalizers_of(document)
     if FINALIZER in finalizers:
         return document
@@ -27,7 +28,7 @@ async def have_finalizer(cluster: KubeCluster, document: Json) -> Json:
 
 
 async def let_go(cluster: KubeCluster, document: Json) -> None:
-    """Give back all that is borrowed, then the object itself."""
+    """Give back everything borrowed, then remove the finalizer."""
     await cluster.observe(time.time())
     for running in cluster.running.values():
         adoption = adoption_of(running.deployment) if running.borrowed else None
@@ -37,7 +38,10 @@ async def let_go(cluster: KubeCluster, document: Json) -> None:
 
 
 async def _write(cluster: KubeCluster, document: Json, finalizers: Iterable[str]) -> Json:
-    """Refused (409) if the object is not the one we know: its change is on the way to us."""
+    """
+    Write the finalizers. Refused (409) if the object changed; the change will arrive through the
+    watch.
+    """
     owner = cluster.owner
     path = custom(GROUP, VERSION, owner.namespace, SERVICES, owner.name)
     version = document["metadata"]["resourceVersion"]

@@ -1,9 +1,9 @@
 """
-Who owns a field: the entries of `metadata.managedFields`, and the JSON patches that change them.
+Field ownership: the entries of `metadata.managedFields`, and JSON patches that change them. Pure.
 
-Server-side apply shares a field with everyone who wrote the same value, and the first to change it
-then meets a conflict. To be the only owner without changing the value, or to own nothing without
-taking the value along, the entries themselves have to be edited. Pure.
+Server-side apply makes everyone who wrote the same value a joint owner, and the first to change it
+gets a conflict. To become the only owner without changing a value, or to give up ownership without
+deleting it, the entries themselves must be edited.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ Operation = dict[str, Any]
 
 
 def sized_fields(container: str, resources: Iterable[str]) -> tuple[Path, ...]:
-    """What is ours to change of a Deployment that is borrowed."""
+    """Return the fields of a borrowed Deployment that the operator may change."""
     sizes = ("f:spec", "f:template", "f:spec", "f:containers", f'k:{{"name":"{container}"}}')
     return (
         ("f:spec", "f:replicas"),
@@ -29,7 +29,7 @@ def sized_fields(container: str, resources: Iterable[str]) -> tuple[Path, ...]:
 
 
 def strike_others(entries: Sequence[Mapping[str, Any]], fields: Sequence[Path]) -> list[Operation]:
-    """Operations after which nobody but us owns these fields."""
+    """Return operations after which nobody else owns these fields."""
     operations: list[Operation] = []
     for index, entry in enumerate(entries):
         if entry.get("manager") == FIELD_MANAGER:
@@ -41,14 +41,16 @@ def strike_others(entries: Sequence[Mapping[str, Any]], fields: Sequence[Path]) 
 
 
 def strike_ours(entries: Sequence[Mapping[str, Any]]) -> list[Operation]:
-    """Operations after which we own nothing; values stay."""
+    """Return operations after which the operator owns nothing; values stay."""
     ours = [i for i, entry in enumerate(entries) if entry.get("manager") == FIELD_MANAGER]
-    # from the end: removing one moves those behind it
+    # from the end, since a removal shifts later entries
     return [{"op": "remove", "path": _at(index)} for index in reversed(ours)]
 
 
 def _strike(tree: dict[str, Any], field: Path) -> Path | None:
-    """Remove the field, and what it leaves empty: an empty node would own its whole subtree."""
+    """
+    Remove the field and the nodes that become empty: an empty node would own its whole subtree.
+    """
     nodes = list(_walk(tree, field))
     if len(nodes) < len(field):
         return None
@@ -60,7 +62,7 @@ def _strike(tree: dict[str, Any], field: Path) -> Path | None:
 
 
 def _walk(tree: dict[str, Any], field: Path) -> Iterator[dict[str, Any]]:
-    """The nodes that hold each step of the path, as far as it goes."""
+    """Yield the nodes that contain each step of the path, as far as it exists."""
     node: Any = tree
     for step in field:
         if not isinstance(node, dict) or step not in node:

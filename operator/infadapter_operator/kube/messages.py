@@ -1,6 +1,6 @@
 """
-The platform's own sentences, shortened and made stable: what differs from one try to the next (a
-pod's name, an id, a back-off) would have the status written again and again.
+Shorten and stabilise the platform's messages. Parts that differ between attempts (a pod's name, an
+id, a back-off) would otherwise cause a status write each time.
 """
 
 import re
@@ -20,7 +20,7 @@ _NODES = re.compile(r"^\d+/\d+ nodes are available: (?P<why>.*?)\.?(?: preemptio
 
 
 def stable(message: str, pod: str = "") -> str:
-    """`pod`: the name of the one that it is said of."""
+    """Return the stable message; `pod` is the name of the pod that it concerns."""
     words = " ".join(message.split())
     if pod:
         words = words.replace(pod, "…")
@@ -30,12 +30,15 @@ def stable(message: str, pod: str = "") -> str:
 
 
 def of_image(message: str, pod: str = "") -> str:
-    """While it backs off, a kubelet says the same as at a try, with a prefix."""
+    """
+    Return the stable message of an image error, without the prefix that the kubelet adds during
+    back-off.
+    """
     return stable(_PULLING.sub("", " ".join(message.split())), pod)
 
 
 def of_scheduler(message: str) -> str:
-    """Why no node will do, without how many of them there are for each reason."""
+    """Return why no node fits, without the number of nodes per reason."""
     words = " ".join(message.split())
     found = _NODES.match(words)
     if found is None:

@@ -1,8 +1,8 @@
 """
-The objects that the operator applies, as plain data: pure, and tested without a cluster.
+The objects that the operator applies, as plain data. Pure, tested without a cluster.
 
-A body holds every field that is ours and none that is not: what a body lacks, server-side apply
-gives up. `replicas` is therefore always there.
+A body contains every field that the operator owns and no other: server-side apply gives up fields
+that a body lacks. `replicas` is therefore always present.
 """
 
 import copy
@@ -32,15 +32,18 @@ from infadapter_solver.problem import CPU, Allocation, PodSize, Resources, Targe
 
 Json = dict[str, Any]
 
-DEFAULT_PORT = 8080  # of a variant that names none
+DEFAULT_PORT = 8080  # for a variant that names no port
 
 _LEAVE_SLOWLY = {"preStop": {"sleep": {"seconds": 5}}}
-"""A pod that goes for a reason not ours (a roll, a drained node) answers until the router knows."""
+"""
+A pod that is removed by others (a rolling update, a drained node) keeps answering until the router
+knows.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """The InferenceService: what it owns goes with it."""
+    """The InferenceService, with which the objects that it owns are deleted."""
 
     namespace: str
     name: str
@@ -69,17 +72,20 @@ class Server(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """How the pods of one variant are made: from a template, or by a Deployment that exists."""
+    """How the pods of one variant are created: from a template, or by an existing Deployment."""
 
     variant: str
-    allocations: tuple[Allocation, ...] = ()  # that its pods may have
+    allocations: tuple[Allocation, ...] = ()  # sizes that its pods may have
     template: Mapping[str, Any] | None = None
     deployment: str | None = None
-    container: str | None = None  # of a Deployment that exists, may be left open
+    container: str | None = None  # optional for an existing Deployment
     port: int | None = None
 
     def server_of(self, pod_spec: Mapping[str, Any]) -> Server:
-        """By default the only container and its first port."""
+        """
+        Return the container that serves, and its port: by default the only container and its first
+        port.
+        """
         containers = pod_spec["containers"]
         named = (c for c in containers if c["name"] == self.container)
         container = next(named, containers[0])
@@ -88,7 +94,7 @@ class Workload:
         return Server(container["name"], int(port))
 
     def fits(self, pod_spec: Mapping[str, Any]) -> bool:
-        """Whether it is clear which container answers requests."""
+        """Whether it is unambiguous which container serves."""
         names = [container["name"] for container in pod_spec["containers"]]
         return len(names) == 1 if self.container is None else self.container in names
 
@@ -97,13 +103,13 @@ class Workload:
         return frozenset(allocation.kind for allocation in self.allocations) | {CPU}
 
     def batch_size_of(self, resources: Resources) -> int:
-        """For pods that do not say it themselves."""
+        """Return the batch size of pods that do not declare it."""
         same = (a.batch_size for a in self.allocations if a.resources == resources)
         return next(same, 1)
 
     @property
     def digest(self) -> str:
-        """Of what the user wrote: when it changes, the pods roll."""
+        """Digest of the user's template. When it changes, the pods are rolled."""
         text = json.dumps([self.template, self.container, self.port], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -111,7 +117,10 @@ class Workload:
 def build_deployment(
     owner: Owner, workload: Workload, target: Target, size: PodSize, pods: int, *, roll: str = ""
 ) -> Json:
-    """A target's Deployment. A new pod is Ready before an old one goes. Another `roll` rolls it."""
+    """
+    Return a target's Deployment. In a rolling update a new pod is Ready before an old one is
+    removed. Another value of `roll` triggers one.
+    """
     template = pod_template(owner.name, workload, target, size)
     if roll:
         template["metadata"]["annotations"][ROLL_ANNOTATION] = roll
@@ -140,7 +149,9 @@ def build_deployment(
 
 
 def pod_template(service: str, workload: Workload, target: Target, size: PodSize) -> Json:
-    """The user's template with our labels and this size. Memory stays as it was written."""
+    """
+    Return the user's template with the operator's labels and this size. Memory is left as written.
+    """
     template: Json = copy.deepcopy(dict(workload.template or {}))
     server = workload.server_of(template["spec"])
     metadata = template.get("metadata") or {}
@@ -173,7 +184,10 @@ def _sized(container: Json, port: int, workload: Workload, size: PodSize) -> Jso
 
 
 def _protocol_probe(port: int) -> Json:
-    """Every server of the protocol answers this, and a pod without a probe is Ready too soon."""
+    """
+    Return a readiness probe that every server of the protocol answers. Without one a pod is Ready
+    too soon.
+    """
     return {
         "httpGet": {"path": READY_PATH, "port": port},
         "periodSeconds": 1,
@@ -185,7 +199,9 @@ def _protocol_probe(port: int) -> Json:
 def container_resources(
     written: Mapping[str, Any], amounts: Resources, kinds: frozenset[str]
 ) -> Json:
-    """CPU and devices as planned, requests equal to limits; everything else as it was written."""
+    """
+    Return CPU and devices as planned, requests equal to limits, and everything else as written.
+    """
     ours = amounts_as_quantities(amounts)
     planned = {CPU, *kinds, *ours}
     sides = {
@@ -196,7 +212,9 @@ def container_resources(
 
 
 def build_target_service(owner: Owner, target: Target, port: int, *, gated: bool) -> Json:
-    """A target's own Service. `gated`: it sends to those pods only that are to have traffic."""
+    """
+    Return a target's own Service. With `gated` it selects only pods that shall receive traffic.
+    """
     gate = {TRAFFIC_LABEL: "on"} if gated else {}
     return {
         "apiVersion": "v1",

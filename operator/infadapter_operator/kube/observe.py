@@ -1,6 +1,7 @@
 """
-What runs for one service: its own Deployments, found by label, and those it borrows, found by name.
-One that it borrowed and that left the spec still counts until it is handed back.
+Find the Deployments of a service: its own by label, borrowed ones by name.
+
+A borrowed Deployment that left the spec counts until it is given back.
 """
 
 import asyncio
@@ -65,7 +66,10 @@ def belongs_to(made: Mapping[str, Any], owner: Owner) -> bool:
 
 
 def refuse_stranger(there: Mapping[str, Any], owner: Owner) -> None:
-    """Two names may meet: "a" + "b-c" is "a-b" + "c". The first to come stays. Raises Conflict."""
+    """
+    Raise Conflict if the object belongs to somebody else. Two names may coincide ("a" + "b-c" is
+    "a-b" + "c"); the first one stays.
+    """
     if not belongs_to(there, owner):
         kind, name = there.get("kind", "an object"), there["metadata"]["name"]
         raise Conflict(f"{kind} {name} exists and is not this service's; rename one of them")
@@ -87,7 +91,9 @@ def _own(
 
 
 def _left_over(target: Target) -> Target:
-    """Of a variant that now has its pods from elsewhere: no name that a variant can have."""
+    """
+    Return a target that no variant can have, for pods of a variant that now uses another source.
+    """
     return target._replace(variant=f"{target.variant}{_BEFORE}")
 
 
@@ -135,8 +141,8 @@ async def _borrowed(
 
 def borrowed_kind(deployment: Json, workload: Workload) -> str | None:
     """
-    A Deployment that exists has pods of one kind: its template says which. None if it does not
-    say which container is meant.
+    Return the resource kind of a borrowed Deployment's pods, which its template defines. None if it
+    is ambiguous which container is meant.
     """
     spec = deployment["spec"]["template"]["spec"]
     if not workload.fits(spec):
@@ -145,14 +151,16 @@ def borrowed_kind(deployment: Json, workload: Workload) -> str | None:
 
 
 async def pods_of(api: KubeApi, deployment: Json) -> list[Json]:
-    """By the Deployment's own selector: the pods of others do not bear our labels."""
+    """
+    Return the pods by the Deployment's own selector, as pods of others lack the operator's labels.
+    """
     namespace = deployment["metadata"]["namespace"]
     selector = selector_text(deployment["spec"]["selector"])
     return await api.items(core(namespace, "pods"), selector) if selector else []
 
 
 def selector_text(selector: Mapping[str, Any]) -> str:
-    """As it is asked for in a request."""
+    """Return the selector in the syntax of a list request."""
     labels = selector.get("matchLabels") or {}
     expressions = selector.get("matchExpressions") or ()
     return ",".join((*(f"{k}={v}" for k, v in labels.items()), *map(_expression, expressions)))

@@ -1,8 +1,8 @@
 """
-Who else sizes Deployments: HorizontalPodAutoscaler, KEDA's ScaledObject, VerticalPodAutoscaler.
+Detect other autoscalers: HorizontalPodAutoscaler, KEDA's ScaledObject, VerticalPodAutoscaler.
 
-Two controllers on one Deployment undo each other's work, so a target that one of these names is
-left alone.
+Two controllers on one Deployment would undo each other's work, so a target that one of these names
+is left alone.
 """
 
 import time
@@ -19,7 +19,7 @@ class _Scaler(NamedTuple):
     group: str
     version: str
     resource: str
-    reference: str  # the field of the spec that names what is scaled
+    reference: str  # spec field that names the scaled object
 
 
 _SCALERS = (
@@ -31,7 +31,7 @@ _SCALERS = (
 
 @dataclass(slots=True)
 class OtherAutoscalers:
-    """Asked for at every cycle, read every `refresh_s` for each namespace."""
+    """The autoscalers by namespace, cached for `refresh_s`."""
 
     api: KubeApi
     refresh_s: float = 20.0
@@ -39,7 +39,7 @@ class OtherAutoscalers:
     _known: dict[str, tuple[float, Mapping[str, str]]] = field(default_factory=dict)
 
     async def of(self, namespace: str) -> Mapping[str, str]:
-        """By the Deployment's name: who scales it."""
+        """Return which autoscaler controls each Deployment, by the Deployment's name."""
         read_at_s, scaled = self._known.get(namespace, (float("-inf"), {}))
         if self.clock() - read_at_s < self.refresh_s:
             return scaled
@@ -61,5 +61,5 @@ def _scaled(objects: list[Json], scaler: _Scaler) -> Iterator[tuple[str, str]]:
 
 
 def _only_recommends(spec: Mapping[str, Any]) -> bool:
-    """A VerticalPodAutoscaler with updateMode Off writes nothing."""
+    """Whether a VerticalPodAutoscaler has updateMode Off and so writes nothing."""
     return part(spec, "updatePolicy").get("updateMode") == "Off"

@@ -1,4 +1,4 @@
-"""Where the API server has what we read and write: the paths of its objects."""
+"""The API server's paths of the objects that the operator reads and writes."""
 
 
 def core(namespace: str, resource: str, name: str = "", subresource: str = "") -> str:

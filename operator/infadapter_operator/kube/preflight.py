@@ -1,4 +1,4 @@
-"""What only the API server can say of a spec: whether templates can run, what can be borrowed."""
+"""Checks of a spec that need the API server: pod templates, and the Deployments to borrow."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,13 +16,15 @@ from infadapter_solver.problem import Variant
 @dataclass(slots=True)
 class Preflight:
     cluster: KubeCluster
-    trouble: Condition | None = None  # with what must be there, such as the router
-    _checked: Mapping[str, str] = field(default_factory=dict)  # variants' templates, by digest
+    trouble: Condition | None = None  # with required objects, such as the router
+    _checked: Mapping[str, str] = field(
+        default_factory=dict
+    )  # digests of validated templates, by variant
     _kinds: Mapping[str, str | None] = field(default_factory=dict)  # of borrowed Deployments
-    _left: tuple[Variant, ...] = ()  # of what was asked for last
+    _left: tuple[Variant, ...] = ()  # result of the last call
 
     async def templates(self, prepared: Prepared) -> None:
-        """Each template is judged once. Raises Unprepared or PlatformUnavailable."""
+        """Validate new templates by a dry run. Raises Unprepared or PlatformUnavailable."""
         digests = {name: workload.digest for name, workload in prepared.workloads.items()}
         fresh = {
             name: workload
@@ -35,15 +37,18 @@ class Preflight:
         self._checked = digests
 
     async def borrowed(self) -> None:
-        """Look which Deployments there are. Raises ApiRefusal or PlatformUnavailable."""
+        """Read which Deployments exist. Raises ApiRefusal or PlatformUnavailable."""
         self._kinds = await self.cluster.borrowed_kinds()
 
     def available(self, service: Service) -> Service:
-        """Without variants whose Deployment is not there, or sizes that it can't have."""
+        """
+        Return the service without variants whose Deployment is missing, and without sizes it cannot
+        have.
+        """
         variants = tuple(filter(None, map(self._available, service.variants)))
         if variants == service.variants:
             return service
-        if variants != self._left:  # else the same object, of which more was derived
+        if variants != self._left:  # keep the same object, with its cached values
             self._left = variants
         return replace(service, variants=self._left)
 

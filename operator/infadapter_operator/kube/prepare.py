@@ -1,4 +1,4 @@
-"""From the object that a user wrote to what its loop on Kubernetes needs: pure."""
+"""Translate the user's object to what its loop on Kubernetes needs. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -34,7 +34,7 @@ QUERY_FORBIDDEN = (
 
 
 class Unprepared(Exception):
-    """The object can't be carried out; `condition` says why."""
+    """The object cannot be carried out; `condition` says why."""
 
     def __init__(self, condition: Condition) -> None:
         super().__init__(condition.message)
@@ -43,16 +43,16 @@ class Unprepared(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """What is asked for, as far as it can be known without the API server."""
+    """The prepared spec, as far as it is known without the API server."""
 
     service: Service
     workloads: Mapping[str, Workload]
     query: str
     is_custom: bool  # the query is the service's own
-    servers: Servers  # asked what pods deliver, whatever the query is
-    answers_query: str  # what became of the requests
-    by_pod_query: str | None = None  # the query by pod, where the pods count
-    traffic: Mapping[str, Any] | None = None  # as in the spec: Gateway API
+    servers: Servers  # the servers, for what pods deliver
+    answers_query: str  # outcome of the requests
+    by_pod_query: str | None = None  # the query by pod, if pods count requests
+    traffic: Mapping[str, Any] | None = None  # spec.traffic, for the Gateway API
 
     @property
     def borrows(self) -> bool:
@@ -60,7 +60,9 @@ class Prepared:
 
 
 def prepare(document: Json, profiles: Mapping[str, Json], settings: Settings) -> Prepared:
-    """`profiles`: those of the service's namespace, by name. Raises Unprepared."""
+    """
+    Return the prepared spec; `profiles` are those of its namespace by name. Raises Unprepared.
+    """
     service_object = _parsed(document)
     namespace, name = document["metadata"]["namespace"], document["metadata"]["name"]
     service = replace(
@@ -110,7 +112,10 @@ def _service(
 
 
 def _workloads(document: Json, parsed: InferenceService, service: Service) -> Iterable[Workload]:
-    """Templates as they were written: the models know a part of the pod API only."""
+    """
+    Yield the workloads with templates as written, because the models know only a part of the pod
+    API.
+    """
     written = {variant["name"]: variant for variant in document["spec"]["variants"]}
     allocations = {variant.name: variant.allocations for variant in service.variants}
     for variant in parsed.spec.variants:
@@ -135,7 +140,7 @@ def _servers(service: Service, workloads: Mapping[str, Workload], scrape_s: floa
 
 
 def _default_query(service: Service, servers: Servers, gateway: bool) -> str:
-    """What our router counts; behind somebody else's, what the servers count."""
+    """Return the query of what the router counts; behind a gateway, of what the servers count."""
     if gateway:
         return served_query(servers)
     return arrivals_query(service.namespace, service.name, servers.scrape_s)

@@ -1,4 +1,4 @@
-"""What a ResourceQuota bounds, leaves and refuses of what may be planned: pure."""
+"""Parse ResourceQuotas: what they limit, leave and refuse of plannable resources. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -12,16 +12,16 @@ from infadapter_profiles.quantities import InvalidQuantity, parse_amounts
 from infadapter_solver.problem import CPU, Resources
 
 _SCOPES = frozenset({"NotTerminating", "NotBestEffort"})
-"""Of every pod of ours: it may run for ever, and asks for CPU."""
+"""Scopes that include every pod of a service: pods without a deadline that request CPU."""
 
 _OF_CPU = ("cpu", "requests.cpu", "limits.cpu")
-"""Ours may use as much as they ask for."""
+"""Quota names of CPU. Requests equal limits, so all three apply."""
 
 _REFUSAL = re.compile(r"exceeded quota: (?P<name>[^,]+), requested: (?P<amounts>[^ ]+?)(?:,? |$)")
 
 
 def counts_all_pods(quota: Json) -> bool:
-    """Of other scopes, such as a priority class, nothing is known here."""
+    """Whether the quota counts all pods. Other scopes, such as a priority class, are ignored."""
     spec = part(quota, "spec")
     asked = list(parts(part(spec, "scopeSelector"), "matchExpressions"))
     scopes = {*(spec.get("scopes") or ()), *(text(one, "scopeName") for one in asked)}
@@ -29,14 +29,17 @@ def counts_all_pods(quota: Json) -> bool:
 
 
 def left_by(status: Mapping[str, Any]) -> Resources:
-    """The least by all names that it has for a resource; nothing before it has been counted."""
+    """
+    Return what the quota leaves by resource: the least over all names of a resource. Empty until
+    the quota has been counted.
+    """
     hard, used = _amounts(part(status, "hard")), _amounts(part(status, "used"))
     left = [(_resource(key), hard[key] - used[key]) for key in hard.keys() & used.keys()]
     return {name: min(amount for other, amount in left if other == name) for name, _ in left}
 
 
 def _amounts(written: Mapping[str, Any]) -> dict[str, int]:
-    """By its own names, those of what may be planned; a number beyond all reason bounds nothing."""
+    """Return the amounts of plannable resources by quota name; unparsable ones are ignored."""
     found: dict[str, int] = {}
     for key, quantity in written.items():
         if name := _resource(key):
@@ -46,7 +49,10 @@ def _amounts(written: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _resource(key: str) -> str:
-    """Of pods: CPU by three names, devices by their requests; of anything else none."""
+    """
+    Return the resource that a quota name limits: CPU has three names, devices only requests; "" for
+    others.
+    """
     if key in _OF_CPU:
         return CPU
     device = key.removeprefix("requests.")
@@ -54,7 +60,10 @@ def _resource(key: str) -> str:
 
 
 def quota_that_refused(message: str) -> str | None:
-    """For what may be planned, and nothing else: of that it is known when there is room again."""
+    """
+    Return the quota named by a refusal that concerns plannable resources only, so that it is known
+    when it has room again; else None.
+    """
     found = _REFUSAL.search(message)
     asked = found["amounts"].split(",") if found else []
     ours = asked and all(_resource(each.partition("=")[0]) for each in asked)

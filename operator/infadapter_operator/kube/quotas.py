@@ -1,8 +1,8 @@
 """
-What the ResourceQuotas of a namespace let the servers of one service hold in all.
+What the ResourceQuotas of a namespace allow the servers of one service to hold.
 
-A quota counts all containers of a pod, and the pods of others; so what others use is taken off, and
-read anew now and then.
+A quota counts all containers of a pod, and pods of others as well. The use of others is subtracted
+and read again periodically.
 """
 
 import logging
@@ -30,7 +30,10 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Quotas:
-    """Where they can't be listed none is known, and what they refuse is met when it is."""
+    """
+    The quotas of one namespace. Without permission to list them none is known, and a quota is only
+    met when it refuses a pod.
+    """
 
     api: KubeApi
     owner: Owner
@@ -44,9 +47,11 @@ class Quotas:
 
     async def allowed(self, running: Iterable[Running], now_s: float) -> Mapping[str, Resources]:
         """
-        By the quota's name. `running` has been read before: what goes in between is still in use
-        by a quota, which learns of it later, so that nothing is counted that is not there. At every
-        look while one refuses a pod.
+        Return the allowed resources by quota name.
+
+        `running` must have been read before: a pod removed in between still counts in the quota,
+        which learns of it later, so nothing is assumed free too early. While a quota refuses a pod
+        it is read in every cycle.
         """
         there = tuple(running)
         waits = any(one.refused_by for one in there)
@@ -71,7 +76,10 @@ class Quotas:
 def _allowed(
     listed: Iterable[Json], running: tuple[Running, ...]
 ) -> Iterator[tuple[str, Resources]]:
-    """What a lost pod has nobody else can have yet, and it counts as somebody else's here."""
+    """
+    Yield what each quota allows. Pods of a lost node count as use by others, since the quota still
+    counts them.
+    """
     pods = {pod.name: pod for one in running for pod in one.seen_pods() if not pod.is_lost}
     ours = held(pods.values())
     beside = total(
@@ -89,5 +97,8 @@ def _allowed(
 
 
 def _with_ours(left: int, ours: int, beside: int) -> int:
-    """Of what is left, other containers of new pods take the part that they have of those there."""
+    """
+    Add what is left to what the service holds; sidecars of new pods take their proportional part of
+    it.
+    """
     return ours + (left * ours // (ours + beside) if left > 0 and ours else left)

@@ -1,4 +1,4 @@
-"""What the API server's JSON says of pods and Deployments, in the words of the loop: pure."""
+"""Parse pods and Deployments from the API server's JSON into domain values. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -32,7 +32,7 @@ MOST_PORT = 65_535
 
 
 def own_target(labelled: Mapping[str, Any]) -> Target | None:
-    """What a Deployment or pod of ours is for; None for the router's."""
+    """Return the target of an own Deployment or pod; None for the router's."""
     metadata = labelled["metadata"]
     variant = (metadata.get("labels") or {}).get(VARIANT_LABEL)
     kind = (metadata.get("annotations") or {}).get(KIND_ANNOTATION, CPU)
@@ -45,14 +45,17 @@ def annotation(labelled: Mapping[str, Any], key: str) -> str | None:
 
 
 def own_server(pod: Mapping[str, Any]) -> Server | None:
-    """As the pod was made: its spec may say something else by now."""
+    """
+    Return the serving container as recorded at the pod's creation. The spec may say something else
+    by now.
+    """
     container, _, port = (annotation(pod, SERVER_ANNOTATION) or "").rpartition(":")
     number = _whole(port, MOST_PORT)
     return Server(container, number) if container and number else None
 
 
 def pod_of(pod: Json, target: Target, server: Server) -> Pod | None:
-    """None for one that is over (Succeeded, Failed): nothing will run there again."""
+    """Return the pod; None if it has finished (Succeeded, Failed)."""
     status = part(pod, "status")
     if status.get("phase") in ("Succeeded", "Failed"):
         return None
@@ -86,8 +89,8 @@ def container_amounts(pod_spec: Mapping[str, Any], container: str) -> Resources:
 
 def requests_beside(pod_spec: Mapping[str, Any], container: str) -> Resources:
     """
-    What a pod holds beside this one: other containers, the overhead, and what an init container
-    asks for beyond all that runs later.
+    Return what a pod requests besides this container: other containers, the overhead, and what an
+    init container requests beyond everything that runs later.
     """
     first = list(parts(pod_spec, "initContainers"))
     stay = [one for one in first if text(one, "restartPolicy") == "Always"]
@@ -101,7 +104,7 @@ def requests_beside(pod_spec: Mapping[str, Any], container: str) -> Resources:
 
 
 def template_size(deployment: Mapping[str, Any], container: str) -> PodSize:
-    """What a new pod of the Deployment gets."""
+    """Return the size of a new pod of the Deployment."""
     template = deployment["spec"]["template"]
     return PodSize(
         resources=container_amounts(template["spec"], container), batch_size=_batch_size(template)
@@ -109,7 +112,7 @@ def template_size(deployment: Mapping[str, Any], container: str) -> PodSize:
 
 
 def usual_size(pods: Iterable[Pod]) -> PodSize | None:
-    """What most of the pods were given."""
+    """Return the requested size of most of the pods."""
     most = Counter(pod.wanted for pod in pods).most_common(1)
     return most[0][0] if most else None
 
@@ -119,7 +122,7 @@ def kind_of(amounts: Resources) -> str:
 
 
 def runs_pods(deployment: Mapping[str, Any]) -> bool:
-    """Whether a change of the template would roll something."""
+    """Whether the Deployment has pods, so that a change of its template would roll them."""
     wanted = deployment["spec"].get("replicas", 1)
     return bool(wanted or (deployment.get("status") or {}).get("replicas"))
 
@@ -129,7 +132,10 @@ def _batch_size(labelled: Mapping[str, Any]) -> int:
 
 
 def _whole(text: str, most: int) -> int:
-    """0 where it is none that was written here: whoever may edit a pod may annotate it."""
+    """
+    Return the number, or 0 for anything that the operator would not have written: whoever may edit
+    a pod can annotate it.
+    """
     plain = text.isascii() and text.isdigit() and len(text) <= len(str(most))
     return int(text) if plain and int(text) <= most else 0
 
@@ -140,7 +146,7 @@ def _named(listed: Iterable[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
 
 
 def _amounts(resources: Mapping[str, Any]) -> Resources:
-    """CPU and devices; a container without requests is asked for its limits."""
+    """Return CPU and devices. A container without requests gets its limits as requests."""
     both = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
     return parse_amounts({k: v for k, v in both.items() if k == CPU or is_device(k)})
 

@@ -1,4 +1,4 @@
-"""What the API server says no with, as named errors; what is its own fault is no refusal."""
+"""Refusals of the API server as named errors, distinguished from its own faults."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _USERS_FAULT = ("failed to create typed patch object", "failed to convert new ob
 
 @dataclass(eq=False)
 class ApiRefusal(Exception):
-    """The API server understood and refused."""
+    """The API server understood the request and refused it."""
 
     status: int
     reason: str
@@ -29,12 +29,14 @@ class ApiRefusal(Exception):
 
     @property
     def is_beyond_node(self) -> bool:
-        """A resize to more than the pod's node has, used or not."""
+        """Whether a resize exceeds the total capacity of the pod's node."""
         return self.status == 403 and "NodeCapacity" in self.causes
 
     @property
     def is_quota(self) -> bool:
-        """A ResourceQuota or LimitRange; a missing permission is a 403 too."""
+        """
+        Whether a ResourceQuota or LimitRange refused. A missing permission has status 403 as well.
+        """
         return self.status == 403 and any(words in self.message for words in _BOUNDS)
 
     @property
@@ -43,7 +45,7 @@ class ApiRefusal(Exception):
 
     @property
     def is_final(self) -> bool:
-        """The same request will be refused again: a conflict, invalid values, a policy."""
+        """Whether the same request would be refused again: a conflict, invalid values, a policy."""
         return self.is_conflict or self.status in (403, 422)
 
     def as_step_refused(self) -> StepRefused:

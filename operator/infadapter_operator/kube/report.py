@@ -1,4 +1,4 @@
-"""Status and events of one service: written when they differ from what was written last."""
+"""Status and events of one service, written only when they change."""
 
 import json
 import logging
@@ -28,13 +28,15 @@ from infadapter_operator.reporting.pod_conditions import WITHIN_QUOTA
 from infadapter_operator.reporting.signals import limiting_quotas
 
 SURGE_MARGIN = 0.2
-"""How much more than the surge that is asked for a quota must leave before it leaves enough."""
+"""
+How much more than the requested surge a quota must leave before it counts as sufficient again.
+"""
 
 _logger = logging.getLogger(__name__)
 
 
 def condition_of(refused: StepRefused) -> Condition:
-    """What a user sees of something that must be there and can't be."""
+    """Return the condition for a required object that cannot be created."""
     if isinstance(refused, Conflict):
         return Condition(
             type="Conflict", status=Status.TRUE, reason="OwnedElsewhere", message=str(refused)
@@ -44,7 +46,7 @@ def condition_of(refused: StepRefused) -> Condition:
 
 
 def shortage_of(refused: StepRefused) -> Condition:
-    """What a user sees of pods that a Deployment may not make."""
+    """Return the condition for pods that a Deployment may not create."""
     return Condition(
         type="CapacityAvailable",
         status=Status.FALSE,
@@ -56,7 +58,10 @@ def shortage_of(refused: StepRefused) -> Condition:
 def calm(
     seen: Cycle, found: tuple[Condition, ...], before: InferenceServiceStatus | None
 ) -> tuple[Condition, ...]:
-    """The conditions found in a cycle; those that are not worth a write stay as they were."""
+    """
+    Return the conditions of a cycle, keeping earlier ones where the change is not worth a status
+    write.
+    """
     kept = {
         c.type: Condition(type=c.type, status=Status(c.status), reason=c.reason, message=c.message)
         for c in (before.conditions if before else ())
@@ -68,8 +73,10 @@ def calm(
 
 def _is_no_news(seen: Cycle, was: Condition, now: Condition) -> bool:
     """
-    Weights that follow the load are no progress where nothing but them moved; and what others have
-    of a quota moves about what it leaves of the surge that is asked for.
+    Whether a change is not worth a status write.
+
+    Weights that follow the load are no progress while nothing else moves. And a quota that is used
+    by others as well fluctuates around the requested surge.
     """
     if now.type == "Progressing":
         only_weights = seen.steps and all(isinstance(step, SetWeights) for step in seen.steps)
@@ -79,7 +86,7 @@ def _is_no_news(seen: Cycle, was: Condition, now: Condition) -> bool:
 
 
 def status_in(document: Json) -> InferenceServiceStatus | None:
-    """What an operator wrote before; what can't be read is as if it were not there."""
+    """Return the status written before; None if it is absent or unreadable."""
     try:
         return InferenceServiceStatus.model_validate_json(json.dumps(document["status"]))
     except (KeyError, ValueError):
@@ -87,7 +94,10 @@ def status_in(document: Json) -> InferenceServiceStatus | None:
 
 
 class Reporter:
-    """`status` is what the object had when the operator met it; None: nothing yet."""
+    """
+    Writes status and events. `status` is the status of the object when the operator found it; None
+    if empty.
+    """
 
     def __init__(self, api: KubeApi, owner: Owner, status: InferenceServiceStatus | None) -> None:
         self._api, self._owner, self.status = api, owner, status
@@ -95,8 +105,8 @@ class Reporter:
 
     async def report(self, status: InferenceServiceStatus) -> bool:
         """
-        Whether the object says so now. What can't be written is tried again at the next cycle; the
-        loop goes on.
+        Write the status and return whether the object has it now. A failed write is retried in the
+        next cycle.
         """
         if status == self.status:
             self._unwritten.recovers()
@@ -115,7 +125,9 @@ class Reporter:
         return True
 
     async def _tell(self, event: Event) -> None:
-        """Once: what a quota refuses would be tried at every cycle, and the others told anew."""
+        """
+        Create an event, without a retry: a quota on events would otherwise be hit in every cycle.
+        """
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         body = build_event(self._owner, event, now, f"{self._owner.name}.{uuid4().hex[:16]}")
         try:

@@ -1,4 +1,6 @@
-"""A Deployment with its pods, as the API server has them, and what the loop sees in it: pure."""
+"""
+A Deployment with its pods as read from the API server, and what the loop derives from it. Pure.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -17,7 +19,7 @@ from infadapter_solver.problem import PodSize, Resources, Target
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """A Deployment of the service, with its pods, as the API server has them."""
+    """A Deployment of the service with its pods."""
 
     target: Target
     deployment: Json
@@ -25,7 +27,7 @@ class Running:
     pods: tuple[Json, ...] = ()
     workload: Workload | None = None  # None: the variant left the spec
     borrowed: bool = False
-    quotas: frozenset[str] = frozenset()  # of which it is known what they leave
+    quotas: frozenset[str] = frozenset()  # quotas whose remaining room is known
 
     @property
     def name(self) -> str:
@@ -37,7 +39,7 @@ class Running:
 
     @property
     def template(self) -> PodSize:
-        """At what size a further pod comes up."""
+        """The size at which a new pod starts."""
         size = template_size(self.deployment, self.server.container)
         batch_size = size.batch_size
         if self.borrowed and self.workload:
@@ -46,7 +48,7 @@ class Running:
 
     @property
     def is_current(self) -> bool:
-        """Its pods come of the template in the spec, where they come of one."""
+        """Whether its pods come from the template in the spec, if the spec has one."""
         return (
             self.workload is None
             or self.borrowed
@@ -55,7 +57,7 @@ class Running:
 
     @property
     def digest(self) -> str | None:
-        """Of what further pods come of, their size aside; None: none are to come."""
+        """Digest of the template of new pods without their size; None if no new pods will come."""
         if self.workload is None:
             return None
         return digest_of(self.deployment) if self.borrowed else self.workload.digest
@@ -63,22 +65,25 @@ class Running:
     @property
     def refusal(self) -> Trouble | None:
         """
-        Of the template that is there: one that is about to be changed may be let in. For the room
-        that a quota leaves a roll waits.
+        Why the platform refuses to create pods from the current template. A template that is about
+        to change may be admitted; and a rolling update waits for the room that a quota leaves.
         """
         told = self.is_current and not self._rolls_within_quota
         return refusal_of(self.deployment) if told else None
 
     @property
     def is_rolling(self) -> bool:
-        """Pods of an earlier template are there still, or the change has yet to begin."""
+        """
+        Whether a rolling update is in progress: pods of an earlier template exist, or it has yet to
+        begin.
+        """
         return not self._is_noticed or (self._has_earlier_pods and not self.is_kept_out)
 
     @property
     def is_kept_out(self) -> bool:
         """
-        Its roll would stand still: a quota refuses its next pod, and none is on its way or leaves.
-        It has yet to begin then, with all of its pods, by the loop, which can make its room.
+        Whether a quota blocks the rolling update: its next pod is refused, and none starts or
+        terminates. The update then counts as not begun, so that the loop can make room for it.
         """
         return self._rolls_within_quota and all(map(_stays, self.pods))
 
@@ -88,7 +93,7 @@ class Running:
 
     @property
     def refused_by(self) -> str | None:
-        """The quota that lets no further pod in, if it is one."""
+        """The quota that refuses further pods, if one does."""
         refusal = refusal_of(self.deployment)
         return quota_that_refused(refusal.message) if refusal else None
 
@@ -99,7 +104,7 @@ class Running:
 
     @property
     def _is_noticed(self) -> bool:
-        """By the Deployment's controller, as it is now."""
+        """Whether the Deployment's controller has seen its current generation."""
         metadata, status = self.deployment["metadata"], self.deployment.get("status") or {}
         return bool(status.get("observedGeneration", 0) >= metadata.get("generation", 0))
 
@@ -122,7 +127,10 @@ class Running:
         )
 
     def _is_outdated(self, pod: Json) -> bool:
-        """Also while it is not known: what an old pod suffers from may be mended already."""
+        """
+        Whether the pod has an earlier template; also while that is unknown, since the fault of an
+        old pod may be repaired already.
+        """
         if not self.is_current or not self._is_noticed or self.is_kept_out:
             return True
         newest, own = newest_hash(self.deployment), template_hash(pod)

@@ -1,8 +1,8 @@
 """
-One InferenceService on Kubernetes: its loop, from the object to cycles, steps, status and events.
+The loop of one InferenceService on Kubernetes: from the object to cycles, steps, status and events.
 
-A cycle never waits for what it caused. What can't be done now is said in the status and tried again
-at the next one.
+A cycle never waits for the effect of its steps. What cannot be done now is reported in the status
+and retried in the next cycle.
 """
 
 import asyncio
@@ -47,7 +47,10 @@ _logger = logging.getLogger(__name__)
 
 
 class ServiceLoop:
-    """Its state is what may be lost: after a restart the status and the cluster bring it back."""
+    """
+    The loop of one service. Its state may be lost: after a restart the status and the cluster
+    restore it.
+    """
 
     def __init__(self, context: Context, document: Json) -> None:
         metadata = document["metadata"]
@@ -56,9 +59,9 @@ class ServiceLoop:
         )
         self.ticked_at_s = time.monotonic()
         self._context = context
-        self._state: State | None = None  # None: not restored yet
+        self._state: State | None = None  # None: not yet restored
         self._load = AskedLoad(context, self.owner.namespace)
-        self._untold = False  # a plan that the status does not say yet
+        self._untold = False  # a plan that is not yet in the status
         self._slo = SloCheck(context, self.owner)
         self._log = CycleLog(service_key(self.owner))
         self._cut_short = Recurring(_logger, f"{service_key(self.owner)}: cycle cut short")
@@ -82,18 +85,18 @@ class ServiceLoop:
         self._spec.update(document)
 
     def poke(self) -> None:
-        """Something that it names has changed."""
+        """An object that the service names has changed."""
         self._spec.poke()
 
     def forget(self) -> None:
-        """The object is gone."""
+        """The object is gone: drop its router configuration and metrics."""
         self._context.xds.forget(service_key(self.owner))
         self._context.metrics.forget(self.owner.namespace, self.owner.name)
 
     # --- the loop --------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Until the object is deleted; what it borrowed is given back first."""
+        """Run cycles until the object is deleted, then give back what it borrowed."""
         while not self._spec.is_deleted:
             began_s = time.monotonic()
             try:
@@ -109,7 +112,10 @@ class ServiceLoop:
             await self._sleep(self._context.settings.cycle_s)
 
     async def tick(self, now_s: float) -> None:
-        """Raises PlatformUnavailable, StepRefused or ApiRefusal: the next cycle is the retry."""
+        """
+        Run one cycle. Raises PlatformUnavailable, StepRefused or ApiRefusal; the next cycle
+        retries.
+        """
         troubles = await self._spec.check(now_s)
         prepared = self._spec.prepared
         if prepared is None:
@@ -159,18 +165,21 @@ class ServiceLoop:
     # --- before and after a cycle ----------------------------------------------------------------
 
     def _restored(self, prepared: Prepared) -> State:
-        """What the status says of before this process."""
+        """Restore the state of an earlier process from the status."""
         told = self._reporter.status
         return State(decision=decision_from(prepared.service, told), blocks=blocks_from(told))
 
     async def _is_met(self, seen: Cycle) -> Condition:
-        """Behind a gateway nobody tells: only our own router counts what was met."""
+        """
+        Return the condition SLOMet. Behind a gateway it is unknown, as only the own router counts
+        answers in time.
+        """
         return await self._slo.condition(
             seen, self._reporter.status, is_counted=not self._cluster.gated
         )
 
     def _conflicts(self, seen: Cycle) -> list[Condition]:
-        """By name: whoever reads it at night is to know whom to ask."""
+        """Return the conflict condition, which names the other owners."""
         if not self._cluster.taken:
             return []
         refused = (r.message for r in seen.refusals if r.reason == Conflict.reason)
@@ -203,7 +212,7 @@ class ServiceLoop:
             self._untold = False
 
     async def report_failure(self, error: BaseException) -> None:
-        """Of a mistake of ours, which nobody would see but who reads the log."""
+        """Report a fault of the operator itself, which otherwise only its log would show."""
         self._context.metrics.count_error(self.owner.namespace, self.owner.name, "LoopFailed")
         found = unparsed(loop_failed(error), self._spec.mode)
         generation = self._spec.document["metadata"]["generation"]

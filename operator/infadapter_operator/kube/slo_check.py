@@ -1,4 +1,4 @@
-"""Whether a service met its SLO, asked for now and then: it is a mean over minutes."""
+"""The condition SLOMet, measured at intervals because it is a mean over minutes."""
 
 from infadapter_operator.api.status import InferenceServiceStatus
 from infadapter_operator.kube.context import Context
@@ -14,7 +14,7 @@ CHECK_EVERY_S = 15.0
 
 
 class SloCheck:
-    """The last answer, which stands until it is asked for again."""
+    """Caches the last answer until it is queried again."""
 
     def __init__(self, context: Context, owner: Owner) -> None:
         self._context, self._owner = context, owner
@@ -24,7 +24,7 @@ class SloCheck:
     async def condition(
         self, seen: Cycle, told: InferenceServiceStatus | None, *, is_counted: bool
     ) -> Condition:
-        """`told` is the status of before."""
+        """Return the condition SLOMet; `told` is the previous status."""
         if not is_counted:
             self._ratio = None
         elif is_due(self._at_s, CHECK_EVERY_S, seen.now_s):

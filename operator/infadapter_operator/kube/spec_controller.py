@@ -1,7 +1,8 @@
 """
-What a service asks for, prepared when it changes: templates, profiles, router, borrowed ones.
+Prepare what a service asks for whenever it changes: templates, profiles, router, borrowed
+Deployments.
 
-While a new spec is wrong, the last valid one stays in force, and what is wrong is a condition.
+While a new spec is invalid the last valid one stays in force, and a condition says what is wrong.
 """
 
 import asyncio
@@ -23,14 +24,17 @@ from infadapter_operator.periodic import is_due
 from infadapter_operator.reporting.condition import Condition
 
 RESYNC_EVERY_S = 30.0
-"""How often what only a spec changes is looked after: the router's objects, borrowed ones."""
+"""
+Seconds between checks of objects that only a spec changes: the router's objects, borrowed
+Deployments.
+"""
 
 RETRY_EVERY_S = 5.0
 
 
 @dataclass(slots=True)
 class SpecController:
-    """`prepared` is None until a first spec can be carried out."""
+    """The spec of one service. `prepared` is None until a spec can be carried out."""
 
     context: Context
     cluster: KubeCluster
@@ -39,19 +43,19 @@ class SpecController:
     preflight: Preflight
     prepared: Prepared | None = None
     woken: asyncio.Event = field(default_factory=asyncio.Event)
-    _problem: Condition | None = None  # of the newest spec
-    _is_new: bool = True  # the object, or a profile, since it was last prepared
+    _problem: Condition | None = None  # problem of the newest spec
+    _is_new: bool = True  # whether object or profiles changed since the last preparation
     _cared_at_s: float = float("-inf")
 
     def update(self, document: Json) -> None:
-        """The object has changed; that its status did is no news."""
+        """Take over a changed object. A change of its status alone is ignored."""
         news = _asked(document) != _asked(self.document)
         self.document = document
         if news:
             self.poke()
 
     def poke(self) -> None:
-        """Something that it names has changed."""
+        """An object that the service names has changed."""
         self._is_new = True
         self.woken.set()
 
@@ -61,18 +65,20 @@ class SpecController:
 
     @property
     def mode(self) -> Mode:
-        """Of a spec that may be wrong otherwise: whoever wants a stop gets it."""
+        """The mode, even of an otherwise invalid spec, so that Paused always takes effect."""
         mode = text(part(self.document, "spec"), "mode")
         return Mode(mode) if mode in set(Mode) else Mode.AUTO
 
     async def check(self, now_s: float) -> list[Condition]:
         """
-        Prepare what is new, and have there what a reconciliation takes for granted; what is wrong
-        with either. Raises PlatformUnavailable or ApiRefusal: the next call is the retry.
+        Prepare a changed spec, ensure the objects that a cycle relies on, and return the problems
+        of both.
+
+        Raises PlatformUnavailable or ApiRefusal; the next call retries.
         """
         due = is_due(self._cared_at_s, RESYNC_EVERY_S, now_s)
         if self._is_new or (due and self._problem):
-            self._is_new = False  # before, since it may become so again meanwhile
+            self._is_new = False  # reset first: it may be set again during preparation
             try:
                 await self._prepare(now_s)
             except BaseException:
@@ -85,7 +91,7 @@ class SpecController:
         return self.preflight.available(prepared.service)
 
     async def _prepare(self, now_s: float) -> None:
-        """The newest spec, if it can be carried out; else the one before, and the problem."""
+        """Prepare the newest spec; if it is invalid keep the one before, and record the problem."""
         owner, settings = self.cluster.owner, self.context.settings
         profiles = self.context.profiles_of(owner.namespace)
         try:

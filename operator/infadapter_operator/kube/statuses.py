@@ -1,6 +1,6 @@
 """
-How a status, or what else others wrote, is read: a field may be absent, null, or of a newer version
-than this. Nothing raises, since what is odd in one object must not stop the loops of services.
+Tolerant access to statuses and other foreign objects, whose fields may be absent, null or of a
+newer version. Nothing raises, because an odd object must not stop the loop of a service.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ Json = dict[str, Any]
 
 
 def seconds(timestamp: str) -> float:
-    """Raises ValueError: for what the API server itself has stamped."""
+    """Parse a time stamp written by the API server. Raises ValueError."""
     return datetime.fromisoformat(timestamp).timestamp()
 
 
@@ -53,5 +53,5 @@ def is_true(status: Mapping[str, Any], kind: str) -> bool:
 
 
 def is_false(status: Mapping[str, Any], kind: str) -> bool:
-    """Said to be so: a condition that is absent says nothing."""
+    """Whether the condition is False; an absent condition is neither."""
     return condition(status, kind).get("status") == "False"

@@ -1,4 +1,4 @@
-"""One task for each service, started again should it ever end by a mistake of ours."""
+"""Run one task per service, and restart it if it ever ends by a fault of ours."""
 
 import asyncio
 import logging
@@ -16,21 +16,25 @@ from infadapter_operator.settings import Settings
 _logger = logging.getLogger(__name__)
 RESTART_AFTER_S = 10.0
 WORKS_AFTER_S = 60.0
-"""A loop that ran for so long had begun to work."""
+"""Seconds after which a restarted loop counts as working."""
 
 STALLED_AFTER_S = 60.0
 QUESTIONS, REQUESTS = 8, 2
-"""Of one cycle, to Prometheus and to the API server, that may each take their whole time-out."""
+"""
+Requests per cycle, to Prometheus and to the API server, that may each take their whole timeout.
+"""
 
 
 class Loops:
-    """Told of objects, in any order; a service or profile that is named before it comes, comes."""
+    """The loops of all services. Objects may arrive in any order."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._loops: dict[str, ServiceLoop] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._running: dict[str, asyncio.Task[None]] = {}  # what each of these waits for
+        self._running: dict[
+            str, asyncio.Task[None]
+        ] = {}  # the work that each task currently awaits
 
     def on_service(self, deleted: bool, document: Json) -> None:
         uid = document["metadata"]["uid"]
@@ -60,7 +64,7 @@ class Loops:
                 loop.poke()
 
     def stalled(self) -> str | None:
-        """Which service has not been looked at for too long, if one has not."""
+        """Return a service whose loop has made no progress for too long, or None."""
         now_s, patience_s = time.monotonic(), stalled_after_s(self._context.settings)
         late = (
             f"{loop.owner.namespace}/{loop.owner.name}"
@@ -77,8 +81,8 @@ class Loops:
 
     async def _supervise(self, uid: str) -> None:
         name = service_key(self._loops[uid].owner)
-        failed = Recurring(_logger, f"{name}: its loop failed and is started again")
-        untold = Recurring(_logger, f"{name}: its failure could not be told")
+        failed = Recurring(_logger, f"{name}: its loop failed and is restarted")
+        untold = Recurring(_logger, f"{name}: its failure could not be reported")
         while uid in self._loops:
             began_s = time.monotonic()
             error = await self._end_of(uid, self._loops[uid].run())
@@ -92,13 +96,17 @@ class Loops:
                 untold.recovers()
             else:
                 untold.fails(repr(another), another)
-            self._loops[uid].ticked_at_s = time.monotonic()  # one service's fault, not the others'
+            self._loops[
+                uid
+            ].ticked_at_s = (
+                time.monotonic()
+            )  # the fault of one service must not fail the liveness probe of all
             await asyncio.sleep(RESTART_AFTER_S)
 
     async def _end_of(self, uid: str, work: Coroutine[Any, Any, None]) -> BaseException | None:
         """
-        What it failed with; None: it is done. What was cancelled by nobody has failed, too: by what
-        a library let go of.
+        Return the error that ended the task, or None. A task that a library cancelled has failed,
+        too.
         """
         running = self._running[uid] = asyncio.create_task(work)
         try:
@@ -108,13 +116,19 @@ class Loops:
         return asyncio.CancelledError() if running.cancelled() else running.exception()
 
     def _forget_namesake(self, key: tuple[str, str]) -> None:
-        """There is one object of a name: another one's deletion was missed, or is told later."""
+        """
+        Forget an earlier object of the same name: its deletion was missed, or will be reported
+        later.
+        """
         for uid, there in list(self._context.services.items()):
             if _key(there) == key:
                 self._forget(uid)
 
     def _forget(self, uid: str) -> None:
-        """What runs takes no further step: it would leave weights and series of what is gone."""
+        """
+        Stop a service's loop at once. A further cycle would write weights and metrics of a deleted
+        object.
+        """
         self._context.services.pop(uid, None)
         for task in (self._tasks.pop(uid, None), self._running.pop(uid, None)):
             if task:
@@ -124,7 +138,10 @@ class Loops:
 
 
 def stalled_after_s(settings: Settings) -> float:
-    """Who waits as long as it was told to does not stand still: killed, it would begin anew."""
+    """
+    Return the time after which a loop counts as stalled, s. Waiting for configured timeouts is not
+    stalling, and a restarted process would have to wait again.
+    """
     told_s = QUESTIONS * settings.prometheus_timeout_s + REQUESTS * settings.kubernetes_timeout_s
     return max(STALLED_AFTER_S, told_s)
 

@@ -1,8 +1,8 @@
 """
-The loop's steps, carried out on Deployments and their pods.
+Carry out the loop's steps on Deployments and their pods.
 
-A Deployment's template changes only while none of its pods runs, or to roll them. After that sizes
-change pod by pod, in place, and the template stays, so that nothing rolls by accident.
+A Deployment's template changes only while none of its pods runs, or to roll them. Otherwise pods
+are resized in place and the template stays, so that nothing rolls by accident.
 """
 
 from infadapter_operator.domain.names import DELETION_COST
@@ -23,7 +23,7 @@ LOWEST_DELETION_COST = "-1000"
 
 
 async def take_step(writer: Writer, step: ScaleUp | ResizePod | ReplacePods | RemovePods) -> None:
-    """Raises StepRefused, ApiRefusal or PlatformUnavailable."""
+    """Take the step. Raises StepRefused, ApiRefusal or PlatformUnavailable."""
     match step:
         case ScaleUp():
             await _scale_up(writer, step)
@@ -41,14 +41,17 @@ async def _scale_up(writer: Writer, step: ScaleUp) -> None:
     if running is None or not runs_pods(running.deployment):
         size = step.size
     elif running.replicas == step.pods and running.is_current:
-        return  # its pods are on their way
+        return  # the pods have been requested
     else:
         size = template_size(running.deployment, running.server.container)
     await writer.have(workload, step.target, size, step.pods)
 
 
 async def _replace(writer: Writer, step: ReplacePods) -> None:
-    """Where pods were resized away from a template that is right, only a mark rolls them."""
+    """
+    Roll the pods. If the template already has the new size, because pods were resized away from it,
+    an annotation triggers the update.
+    """
     size, running = step.size, writer.seen(step.target)
     same = template_size(running.deployment, running.server.container) == size
     roll = str(running.deployment["metadata"].get("generation", 0)) if same else ""
@@ -97,7 +100,7 @@ async def _remove(writer: Writer, step: RemovePods) -> None:
 
 
 async def _send_first(api: KubeApi, pod_path: str) -> None:
-    """A pod that is gone already is fine."""
+    """Mark a pod as the first to be removed; it is no error if it is gone already."""
     try:
         await api.patch(
             pod_path, {"metadata": {"annotations": {DELETION_COST: LOWEST_DELETION_COST}}}

@@ -1,4 +1,4 @@
-"""Which template a Deployment's pods come of, and whether a pod comes of the newest: pure."""
+"""Templates of a Deployment, and whether a pod comes from the newest one. Pure."""
 
 import hashlib
 import json
@@ -8,14 +8,16 @@ from typing import Any
 
 from infadapter_operator.kube.statuses import condition, part, text
 
-HASH_LABEL = "pod-template-hash"  # the platform's own, on every pod of a Deployment
+HASH_LABEL = "pod-template-hash"  # set by the platform on every pod of a Deployment
 _QUOTED = re.compile(r'(?i)replica set "([^"]+)"|replicaset "([^"]+)"')
 
 
 def digest_of(deployment: Mapping[str, Any]) -> str:
     """
-    Of the template of new pods, without sizes, which change all the time: what a pod of one size
-    suffers from, one of another does too. A restart by `kubectl rollout` is another template.
+    Return a digest of the template of new pods without their sizes, which change all the time.
+
+    A fault of pods of one size affects other sizes as well. `kubectl rollout restart` makes another
+    template.
     """
     template = deployment["spec"]["template"]
     containers = [
@@ -28,7 +30,9 @@ def digest_of(deployment: Mapping[str, Any]) -> str:
 
 
 def newest_hash(deployment: Mapping[str, Any]) -> str | None:
-    """Of the newest ReplicaSet, which the Deployment's Progressing condition names."""
+    """
+    Return the hash of the newest ReplicaSet, which the Deployment's Progressing condition names.
+    """
     progressing = condition(part(deployment, "status"), "Progressing")
     found = _QUOTED.search(text(progressing, "message"))
     prefix = f"{deployment['metadata']['name']}-"

@@ -1,7 +1,8 @@
 """
-Why a pod does not come, or has gone, as its status tells it: pure.
+Derive from a pod's status why it does not become Ready, or was lost. Pure.
 
-That it runs and is just not Ready is no trouble yet: how long that may take is for others to say.
+A pod that merely runs and is not Ready has no trouble yet; how long that may take is decided by
+planning.
 """
 
 from collections.abc import Iterator, Mapping
@@ -32,9 +33,12 @@ _IMAGE = {
     "RegistryUnavailable",
     "SignatureValidationFailed",
 }
-_NEVER_RAN = {"StartError", "ContainerCannotRun"}  # the runtime's: the command can't be run
-_AGAIN_AND_AGAIN = 2  # restarts: once may be chance
-_PLAIN = {"", "Error", "Completed"}  # reasons that say no more than the exit code
+_NEVER_RAN = {
+    "StartError",
+    "ContainerCannotRun",
+}  # reported by the runtime: the command can't be run
+_AGAIN_AND_AGAIN = 2  # restarts; a single one may be chance
+_PLAIN = {"", "Error", "Completed"}  # reasons that add nothing to the exit code
 
 
 def trouble_of(pod: Json) -> Trouble | None:
@@ -52,19 +56,19 @@ def trouble_of(pod: Json) -> Trouble | None:
 
 
 def refusal_of(deployment: Json) -> Trouble | None:
-    """What keeps a Deployment from making pods: a quota, a policy, a webhook."""
+    """Return why a Deployment cannot create pods: a quota, a policy, a webhook."""
     failure = condition(part(deployment, "status"), "ReplicaFailure")
     if failure.get("status") != "True":
         return None
-    words = stable(text(failure, "message")) or "no pods can be made"
+    words = stable(text(failure, "message")) or "no pods can be created"
     since_s = moment(failure, "lastTransitionTime")
     return _trouble(deployment, Cause.REFUSED, words, since_s=since_s)
 
 
 def _is_on_a_lost_node(pod: Json, status: Json) -> bool:
     """
-    A kubelet never says of a pod that its containers are Ready, its gates are open and it is not:
-    that is what the node's controller writes when the kubelet no longer answers.
+    Whether the node controller marked the pod because the kubelet no longer answers. A kubelet
+    never reports a pod as not Ready while its containers are Ready and its gates open.
     """
     if text(status, "reason") == "NodeLost" or text(status, "phase") == "Unknown":
         return True
@@ -80,7 +84,7 @@ def _of_containers(pod: Json, status: Json) -> Iterator[Trouble]:
 
 
 def _of_container(pod: Json, container: Json, *, starts: bool) -> Iterator[Trouble]:
-    """`starts`: it is there to end before the others begin."""
+    """Yield the trouble of a container; `starts` for init containers, which are meant to end."""
     state, last = part(container, "state"), part(part(container, "lastState"), "terminated")
     waiting, ended = part(state, "waiting"), part(state, "terminated")
     reason, said = text(waiting, "reason"), text(waiting, "message")
@@ -99,8 +103,8 @@ def _of_container(pod: Json, container: Json, *, starts: bool) -> Iterator[Troub
 
 def _runs_again(pod: Json, state: Json) -> bool:
     """
-    Between one end and the next: Ready at no time since it began. Without this a crash loop would
-    be told as one only while its container does not run, and as something else in between.
+    Whether the container runs again after a crash and has not been Ready since. Otherwise a crash
+    loop would be reported only while the container is down.
     """
     began_s = moment(part(state, "running"), "startedAt")
     unready_s = moment(condition(part(pod, "status"), "Ready"), "lastTransitionTime")
@@ -131,8 +135,8 @@ def _trouble(
     or_s: float | None = None,
 ) -> Trouble:
     """
-    Since the pod is not Ready, where nothing better is known: what a container says of itself
-    begins anew with every try.
+    Return the trouble, by default since the pod is not Ready: times of a container start over with
+    each attempt.
     """
     ready = condition(part(made, "status"), "Ready")
     unready_s = moment(ready, "lastTransitionTime") if ready.get("status") == "False" else None

@@ -1,6 +1,6 @@
 """
-How a service's Deployments are written: its own as a whole, together with their Services; of those
-that it borrows, only what is its to change.
+Write a service's Deployments: its own completely, with their Services; of borrowed ones only the
+fields that the operator may change.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,10 @@ from infadapter_solver.problem import PodSize, Target
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Writer:
-    """`running` is what the last cycle saw; `written` gathers which of it is no longer so."""
+    """
+    Writes the Deployments of a service. `running` is what the last cycle observed; `written`
+    collects the targets that have changed since.
+    """
 
     api: KubeApi
     owner: Owner
@@ -36,14 +39,14 @@ class Writer:
     written: set[Target]
 
     def workload(self, target: Target) -> Workload:
-        """Raises StepRefused."""
+        """Return the workload of a target. Raises StepRefused if its variant left the spec."""
         workload = self.workloads.get(target.variant)
         if workload is None:
             raise StepRefused(f"variant {target.variant} is no longer in the spec")
         return workload
 
     def seen(self, target: Target) -> Running:
-        """Raises StepRefused."""
+        """Return the observed Deployment of a target. Raises StepRefused if there is none."""
         if target not in self.running:
             raise StepRefused(f"nothing runs of variant {target.variant} on {target.kind}")
         return self.running[target]
@@ -51,7 +54,7 @@ class Writer:
     async def have(
         self, workload: Workload, target: Target, size: PodSize, pods: int, roll: str = ""
     ) -> None:
-        """The Deployment of the target, with this template and so many pods."""
+        """Ensure the target's Deployment with this template and number of pods."""
         if workload.deployment:
             await self._have_borrowed(workload, self.running.get(target), size, pods)
         else:
@@ -61,7 +64,10 @@ class Writer:
     async def _have_own(
         self, workload: Workload, target: Target, size: PodSize, pods: int, roll: str
     ) -> None:
-        """With its Service, which comes with the first pods; neither is anybody else's."""
+        """
+        Apply an own Deployment, and with its first pods its Service. Raises Conflict if either
+        belongs to others.
+        """
         name = target_name(self.owner.name, target)
         path = deployments(self.owner.namespace, name)
         service = core(self.owner.namespace, "services", name)

@@ -1,8 +1,8 @@
 """
-What does not come is left: a target whose pods fail to start is planned without, for a while.
+Back-off for variants that fail to start: the target is excluded from planning for a while.
 
-The back-off doubles with every attempt and is forgotten after as long without trouble. Only *new*
-pods are forbidden: those that are Ready stay planned, weighted and counted.
+The back-off doubles with every failed attempt and is forgotten after an equally long time without
+failures. It forbids *new* pods only: Ready pods stay planned, weighted and counted.
 """
 
 import zlib
@@ -18,7 +18,9 @@ from infadapter_profiles.backoff import backoff_s
 from infadapter_solver.problem import Target
 
 JITTER = 0.2
-"""Of the back-off, so that what failed together is not tried again together."""
+"""
+Jitter as a share of the back-off, so that targets that failed together are not retried together.
+"""
 
 
 def blocks_after(
@@ -29,9 +31,11 @@ def blocks_after(
     awaited: Collection[str] = frozenset(),
 ) -> Blocks:
     """
-    The blocks in force now. One whose time is over allows an attempt, and stays known until the
-    back-off is forgotten; one whose cause is gone allows all again. `awaited` are the pods that
-    were waited for in the last cycle.
+    Return the blocks after this cycle, by target.
+
+    A block whose back-off has ended allows one attempt and is remembered until the back-off is
+    forgotten. A block whose cause is gone is removed. `awaited` are the pods that were waited for
+    in the last cycle.
     """
     before = _within_reach(before, service.patience, now_s)
     if not (before or observed.refusals) and all(map(_is_in_order, observed.pods)):
@@ -56,7 +60,10 @@ def blocks_after(
 
 
 def _within_reach(blocks: Blocks, patience: Patience, now_s: float) -> Blocks:
-    """As a clock that was set back, or a patience that was shortened, would have it from now on."""
+    """
+    Shorten back-offs that end later than any could, because the clock was set back or the patience
+    cut.
+    """
     latest_s = now_s + (1 + JITTER) * patience.retry_most_s
     return {
         target: replace(block, until_s=latest_s) if block.until_s > latest_s + 1 else block
@@ -65,7 +72,9 @@ def _within_reach(blocks: Blocks, patience: Patience, now_s: float) -> Blocks:
 
 
 def _is_in_order(pod: Pod) -> bool:
-    """As nearly all are: no failure is looked for where all are."""
+    """
+    Whether the pod is fine. If all pods are, which is the usual case, no failure is looked for.
+    """
     return pod.ready and pod.resize not in STUCK
 
 
@@ -73,9 +82,11 @@ def _one_room(
     before: Blocks, blocks: Blocks, patience: Patience, observed: Observed, now_s: float
 ) -> Blocks:
     """
-    What has found no room on the nodes, a pod's or a resize's, leaves none to others either that
-    found none while it was waited for: as the back-off of the one would end while the other waits,
-    one after the other would be planned for ever, and never what has room.
+    Let targets that found no room on the nodes wait together for at least one more back-off.
+
+    This covers new pods and resizes that failed while the first of them was awaited. Otherwise the
+    back-off of one would end while the other waits, they would be planned alternately for ever, and
+    a target that does have room would never be planned.
     """
     fresh = [
         block
@@ -96,7 +107,9 @@ def _one_room(
 
 
 def _waits_since_s(observed: Observed, block: Block) -> float:
-    """For room on the nodes: since its oldest pod finds none, or its oldest resize waits for it."""
+    """
+    Return since when the target waits for room: since its oldest unschedulable pod or stuck resize.
+    """
     pods = observed.of(block.target)
     pending = [s for pod in pods if (s := pod.unschedulable_since_s) is not None]
     stuck = [s for pod in pods if pod.resize in STUCK and (s := pod.resize_since_s) is not None]
@@ -104,7 +117,10 @@ def _waits_since_s(observed: Observed, block: Block) -> float:
 
 
 def _one_back_off(blocks: Blocks, service: Service, observed: Observed) -> Blocks:
-    """What fails for one cause is tried again at one time: the first to be tried tells of all."""
+    """
+    Give targets that fail for a common cause the same end of their back-off: the first retry shows
+    whether the cause is gone for all of them.
+    """
     together = shared(blocks.values(), service, observed)
     if not together:
         return blocks
@@ -115,7 +131,7 @@ def _one_back_off(blocks: Blocks, service: Service, observed: Observed) -> Block
 def _with_what_came(
     block: Block, observed: Observed, awaited: Collection[str], now_s: float
 ) -> Block:
-    """A later pod that is Ready, or the one that was waited for: others may come too."""
+    """Return the block, marked as resolved if a later pod or the awaited one is Ready."""
     came = any(
         pod.ready and (pod.created_at_s > block.created_s or pod.name in awaited)
         for pod in observed.of(block.target)
@@ -137,9 +153,9 @@ def _block(
     if before is not None and before.digest != digest:
         before = None
     failure = failure.after(before)
-    trouble = _with_its_own(before, failure.trouble)
+    trouble = _known_trouble(before, failure.trouble)
     if before is not None and now_s < before.until_s and not before.come:
-        # A pod whose image comes at last is not Ready yet: what was told before is why.
+        # A pod whose image was pulled at last is not Ready yet: the earlier cause explains why.
         told = before if failure.trouble.cause is Cause.NOT_READY else trouble
         return replace(
             before,
@@ -165,10 +181,12 @@ def _block(
     )
 
 
-def _with_its_own(before: Block | None, trouble: Trouble) -> Trouble | Block:
+def _known_trouble(before: Block | None, trouble: Trouble) -> Trouble | Block:
     """
-    That no node has room is no news of a target of which no pod has come for another cause: else as
-    many pods would be planned as fit, at a smaller size, of what fails on every node.
+    Keep the earlier cause of a target if the new one only says that no node has room.
+
+    If no pod of the target ever came for another reason, a lack of room is no news. Recording it
+    would lead to plans with smaller pods of a variant that fails on every node.
     """
     if before is None or before.come or trouble.cause is not Cause.NO_NODE:
         return trouble
@@ -176,14 +194,17 @@ def _with_its_own(before: Block | None, trouble: Trouble) -> Trouble | Block:
 
 
 def _created_s(observed: Observed, target: Target, now_s: float) -> float:
-    """When what fails was made; a pod that is Ready already is no news, even if it came later."""
+    """Return when the failing pod was created, but not before the latest Ready pod."""
     unready = [pod.created_at_s for pod in observed.of(target) if not pod.ready]
     ready = [pod.created_at_s for pod in observed.of(target) if pod.ready]
     return max([min(unready, default=now_s), *ready])
 
 
 def _chance(target: Target, attempts: int) -> float:
-    """From 0 to 1, the same for the same attempt: nothing here draws."""
+    """
+    Return a pseudo-random number in [0, 1) that depends on target and attempt only, so that
+    planning stays a pure function.
+    """
     return zlib.crc32(f"{target}{attempts}".encode()) / 2**32
 
 
@@ -191,8 +212,8 @@ def _is_over(
     service: Service, observed: Observed, block: Block, awaited: Collection[str], now_s: float
 ) -> bool:
     """
-    A new template is another matter; otherwise it is forgotten after a time without trouble, but
-    not while a pod is waited for.
+    Whether the block can be forgotten: the variant or its template changed, or there was no failure
+    for long enough and no pod is awaited.
     """
     if block.target.variant not in {variant.name for variant in service.variants}:
         return True
@@ -206,8 +227,10 @@ def waiting_for_room(
     service: Service, blocks: Blocks, without_room: Iterable[Target], now_s: float
 ) -> Blocks:
     """
-    What has not been tried for want of room is not forgotten: all of it would be planned, in place
-    of what serves. Its time is set anew only now and then, as the status tells it.
+    Keep the blocks of targets that were not retried for lack of room.
+
+    If they were forgotten, all their pods would be planned in place of pods that serve. Their time
+    is renewed only now and then, because each renewal is a status write.
     """
     long_s = service.patience.retry_most_s / 2
     late = (blocks[target] for target in without_room if target in blocks)

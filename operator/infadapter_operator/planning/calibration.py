@@ -1,11 +1,12 @@
 """
-What pods really deliver, as a ratio to what their profile promises.
+Calibration: the ratio of delivered to profiled capacity, by target.
 
 A profile is measured once, on one machine, in coarse steps. Pods that miss nothing although they
-are nearly as full as the profile allows can do more; pods that refuse or are late while they are
-not full can do less. Each lesson moves a target's ratio a little towards the load at which a
-tolerated share is missed (a stochastic approximation; as adaptive conformal inference finds a
-quantile: Gibbs and Candès, 2021). Loads beyond what pods promise teach nothing: there it is right.
+are nearly as full as the profile allows can do more; pods that refuse or answer late while they are
+not full can do less. Each observation moves a target's ratio towards the load at which a tolerated
+share is missed (a stochastic approximation, as adaptive conformal inference tracks a quantile:
+Gibbs and Candès, 2021). A load beyond the promised capacity teaches nothing, since misses are
+expected there.
 """
 
 import math
@@ -20,34 +21,41 @@ from infadapter_operator.planning.capacity import capacity_rps, same_size
 from infadapter_solver.problem import Target, Variant
 
 TOLERATED_MISSES = 0.1
-"""At what share missed a pod counts as full, of that which the SLO's percentile allows."""
+"""Share of the misses that the percentile allows at which a pod counts as full."""
 
 ADAPTATION_PER_S = 0.06
-"""How fast, by second, a ratio follows the share missed beyond what is tolerated."""
+"""Rate per second at which a ratio follows the share missed beyond the tolerated one."""
 
 MAX_MISSED_SHARE = 0.2
-"""A lesson counts no more than this: a moment of a busy machine is not what a pod can do."""
+"""
+Largest share missed that one observation counts for: a busy moment does not show what a pod can do.
+"""
 
 FULL_TO = 1.15
-"""Beyond this part of its capacity a pod may miss what it will."""
+"""Utilisation beyond which misses are expected and nothing is learnt."""
 
 TRIED = 0.005
 """
-A ratio above 1 follows what pods carried without a miss, and goes so far beyond: a pod that is
-three quarters full shows no more than that, and a plan that expects more of it overloads it. Less
-than what changes the ratio in force: what is only tried moves nothing at rest.
+How far beyond what pods carried without a miss a ratio above 1 may go.
+
+A pod that is three quarters full proves no more than that, and a plan that expects more overloads
+it. The step is smaller than the hysteresis, so that at rest the ratio in force does not change.
 """
 
 EARLY_TOLERANCE_S = 0.5
-"""By so much a cycle may come early."""
+"""Seconds by which a cycle may be early and still count as one interval."""
 
 MIN_RATIO, MAX_RATIO = 0.5, 1.1
 
 MOST_KNOWN = 64
-"""Sets of ratios whose variants are remembered: a service that runs for months learns many."""
+"""
+Sets of ratios whose calibrated variants are cached. A service that runs for months produces many.
+"""
 
 HYSTERESIS_STEPS = 0.8
-"""By hysteresis: a ratio must be so many steps away from the one in force, else weights move."""
+"""
+How many steps a ratio must differ from the one in force to replace it, so that weights do not move.
+"""
 
 
 def calibrated_by(
@@ -58,8 +66,10 @@ def calibrated_by(
     now_s: float,
 ) -> CapacityCalibration:
     """
-    After one more lesson. `service` has the capacities of the profiles. Pods that were starting,
-    stopping or of another size within the time that was counted over teach nothing.
+    Return the calibration after one more observation.
+
+    `service` has the profiled capacities. Pods that started, stopped or were resized within the
+    measured time are ignored.
     """
     settled = {
         pod.name: Settled(pod.size, _since_s(before, pod, now_s))
@@ -109,14 +119,14 @@ def _moved(
     missed = min(MAX_MISSED_SHARE, sum(pod.missed_rps for pod in delivered) / arrived_rps)
     moved = ratio * math.exp(ADAPTATION_PER_S * lasted_s * (tolerated - missed))
     if missed == 0:
-        # What was carried is shown, and a little more is tried; the profile is believed till then.
+        # The carried load is proven, and a little more is tried. Up to 1 the profile is believed.
         shown = ratio * arrived_rps / capacity + TRIED
         moved = min(moved, max(ratio, 1.0, shown))
     return min(MAX_RATIO, max(MIN_RATIO, moved))
 
 
 def with_calibration(service: Service, calibration: CapacityCalibration) -> Service:
-    """The service with the capacities that its pods deliver."""
+    """Return the service with the capacities that its pods deliver."""
     ratios = {target: calibration.ratio(target) for target in calibration.ratios}
     key = frozenset((target, ratio) for target, ratio in ratios.items() if ratio != 1.0)
     if not key:

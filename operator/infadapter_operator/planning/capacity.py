@@ -1,4 +1,4 @@
-"""What a pod can serve with the resources that are in force, planned or not."""
+"""Capacity and resources of pods at the size that they have in force, planned or not."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -10,9 +10,10 @@ from infadapter_solver.problem import CPU, Allocation, PodGroup, PodSize, Resour
 
 def capacity_rps(service: Service, pod: Pod) -> float:
     """
-    The capacity of the exact allocation, else of the largest measured one that fits inside, else 0.
+    Return the profiled capacity of a pod: that of its exact allocation, else of the largest
+    measured one that fits inside, else 0.
 
-    0 is also the answer for a variant that is no longer in the spec: nothing is known of it.
+    It is 0 as well for a variant that left the spec, of which nothing is known.
     """
     return capacity_of_size_rps(service, pod.target, pod.size)
 
@@ -23,7 +24,10 @@ def capacity_of_size_rps(service: Service, target: Target, size: PodSize) -> flo
 
 
 def as_allocation(service: Service, target: Target, size: PodSize) -> Allocation:
-    """This very size, with the capacity and the operating points of what fits inside."""
+    """
+    Return this exact size with the capacity and operating points of the best allocation that fits
+    inside.
+    """
     found = fitting(service, target, size)
     if found is None:
         return Allocation(size=size, capacity_rps=0.0)
@@ -31,7 +35,9 @@ def as_allocation(service: Service, target: Target, size: PodSize) -> Allocation
 
 
 def fitting(service: Service, target: Target, size: PodSize) -> Allocation | None:
-    """The allocation of exactly this size, else the one of most capacity that it holds."""
+    """
+    Return the allocation of exactly this size, else the one of most capacity that fits inside.
+    """
     known, asked = service.derived.of(service.variants).fitted, (target, size)
     if asked not in known:
         known[asked] = _fitting(service, target, size)
@@ -58,7 +64,7 @@ def _fitting(service: Service, target: Target, size: PodSize) -> Allocation | No
 
 
 def measured_millicores(service: Service, pod: Pod) -> int:
-    """The largest size inside its own that can be planned: one that nobody measured is no limit."""
+    """Return the CPU of the largest profiled size that fits into the pod; 0 if there is none."""
     found = fitting(service, pod.target, pod.size)
     return found.cpu_millicores if found else 0
 
@@ -73,13 +79,13 @@ def allocations_of(service: Service, target: Target) -> tuple[Allocation, ...]:
 
 
 def accuracy_of(service: Service, target: Target) -> float:
-    """0 for a variant that is no longer in the spec."""
+    """Return the variant's accuracy, or 0 if it left the spec."""
     variant = find_variant(service, target.variant)
     return variant.accuracy if variant else 0.0
 
 
 def load_time_s(service: Service, target: Target) -> float:
-    """0 for a variant that is no longer in the spec."""
+    """Return the variant's load time in seconds, or 0 if it left the spec."""
     variant = find_variant(service, target.variant)
     return variant.load_time_s if variant else 0.0
 
@@ -97,14 +103,17 @@ def plus(some: Resources, others: Resources, times: int = 1) -> dict[str, int]:
 
 
 def largest(some: Resources, others: Resources) -> dict[str, int]:
-    """By resource: what a pod holds while it is resized from one to the other."""
+    """
+    Return the larger amount of each resource: what a pod holds while it is resized between the two.
+    """
     return {name: max(some.get(name, 0), others.get(name, 0)) for name in {*some, *others}}
 
 
 def held_by(pod: Pod) -> dict[str, int]:
     """
-    What nobody else can have, as the scheduler counts: what is in force and, while it is resized or
-    waits for that, what was asked for; of a size that is refused for good, nothing.
+    Return what the pod holds from the scheduler's point of view: the size in force and, while a
+    resize is pending, the requested size if it is larger. A size that was refused for good holds
+    nothing.
     """
     if pod.resize is Resize.REFUSED:
         return dict(pod.size.resources)
@@ -112,12 +121,14 @@ def held_by(pod: Pod) -> dict[str, int]:
 
 
 def held_in_force(pod: Pod) -> dict[str, int]:
-    """On its node: a resize that waits for room was not let in yet, one that fails was."""
+    """
+    Return what the pod holds on its node. A deferred resize is not admitted yet; a failing one was.
+    """
     return dict(pod.size.resources) if pod.resize is Resize.DEFERRED else held_by(pod)
 
 
 def held(pods: Iterable[Pod]) -> Resources:
-    """By all of these together."""
+    """Return what all these pods hold together."""
     return total(held_by(pod) for pod in pods)
 
 
@@ -134,7 +145,10 @@ def same_size(some: PodSize, other: PodSize) -> bool:
 
 
 def resizable(has: PodSize, wants: PodSize) -> bool:
-    """Only CPU is resized in place; another batch size or number of devices is another pod."""
+    """
+    Whether a pod can be resized in place. Only CPU can; a different batch size or number of devices
+    needs a new pod.
+    """
     return has.batch_size == wants.batch_size and same_amounts(
         {**has.resources, CPU: 0}, {**wants.resources, CPU: 0}
     )
@@ -145,9 +159,7 @@ def ready_capacity_rps(service: Service, pods: Iterable[Pod]) -> float:
 
 
 def running_groups(service: Service, pods: Iterable[Pod]) -> tuple[PodGroup, ...]:
-    """
-    What runs of the spec's variants, by target and the size that was asked for, which it soon has.
-    """
+    """Return the running pods of the spec's variants by target and requested size."""
     counts: dict[tuple[Target, PodSize], list[Pod]] = {}
     for pod in pods:
         if not pod.leaving and find_variant(service, pod.target.variant):
@@ -166,7 +178,9 @@ def by_target(values: Iterable[tuple[Target, float]]) -> Mapping[Target, float]:
 
 
 def pods_by_target(groups: Iterable[PodGroup]) -> dict[Target, int]:
-    """A target that runs at several sizes has a group for each."""
+    """
+    Return the number of pods by target. A target that runs at several sizes has several groups.
+    """
     found: dict[Target, int] = {}
     for group in groups:
         found[group.target] = found.get(group.target, 0) + group.pods

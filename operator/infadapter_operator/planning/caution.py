@@ -1,7 +1,9 @@
 """
-What a plan gives up while the error budget burns: first the reserve grows, then accuracy counts for
-less and less beside it. With the whole budget burnt, variants count alike, so that the cheapest
-capacity is planned, and what is left of the resources' budget is room to grow.
+What a plan gives up while the error budget burns.
+
+First the reserve grows, then accuracy counts for less. Once the whole budget is spent all variants
+count the same, so the cheapest capacity is planned and the rest of the resource budget is room to
+grow.
 """
 
 from collections.abc import Iterable
@@ -19,27 +21,35 @@ from infadapter_profiles.sizes import mean_accuracy
 from infadapter_solver import Plan, PodGroup, Variant, evaluate
 
 LEVELS = 4
-"""So many levels of caution, so that a pressure that fades makes no new plan at every interval."""
+"""
+Number of levels of caution. A pressure that fades continuously would change the plan at every
+interval.
+"""
 
 MOST_RESERVE = 8.0
-"""Times the reserve of other times, at the highest level; never more than the budget serves."""
+"""Factor on the usual reserve at the highest level, never more than the budget serves."""
 
 TRADED_UNTIL = 0.5
-"""Up to this level only the reserve grows: to exchange variants moves pods, which costs misses."""
+"""
+Level up to which only the reserve grows. Beyond it variants are exchanged, which moves pods and so
+costs misses of its own.
+"""
 
 
 def caution(pressure: float) -> float:
-    """The pressure in whole levels, from 0 to 1; too little for the first one asks for nothing."""
+    """Return the pressure rounded to whole levels, from 0 to 1."""
     return round(LEVELS * pressure) / LEVELS
 
 
 def reserve_factor(pressure: float) -> float:
-    """What the reserve is multiplied by."""
+    """Return the factor by which the reserve is multiplied."""
     return 1 + (MOST_RESERVE - 1) * caution(pressure)
 
 
 def trade_allowed(pressure: float) -> float:
-    """For how much of what it is accuracy counts, beside what it costs."""
+    """
+    Return the factor by which differences in accuracy count in the objective, from 1 down to 0.
+    """
     return 1 - max(0.0, caution(pressure) - TRADED_UNTIL) / (1 - TRADED_UNTIL)
 
 
@@ -53,7 +63,10 @@ def decide_with_caution(
     *,
     explains: bool = True,
 ) -> Decision:
-    """As `decide`, which it is while there is no pressure."""
+    """
+    Return the decision, made with caution if the pressure asks for it; otherwise the same as
+    `decide`.
+    """
     if caution(pressure) == 0:
         return decide(service, load, observed, previous, now_s, explains=explains)
     level = _levelled(service, trade_allowed(pressure))
@@ -73,7 +86,10 @@ def decide_with_caution(
 
 
 def _levelled(service: Service, trade: float) -> Service:
-    """With variants that differ less: what is not served still costs what it did."""
+    """
+    Return the service with variants whose accuracies differ less. Requests that are not served cost
+    as much as before.
+    """
     known = service.derived.of(service.variants).levelled
     if trade not in known:
         best = max(variant.accuracy for variant in service.variants)
@@ -84,8 +100,8 @@ def _levelled(service: Service, trade: float) -> Service:
 
 def _nearer(variant: Variant, best: float, trade: float) -> Variant:
     """
-    Its accuracy, and that of its operating points, as much nearer to the best one. Points that
-    count alike are one.
+    Return the variant with its accuracy, and that of its operating points, closer to the best one.
+    Points whose accuracies coincide are dropped.
     """
 
     def levelled(accuracy: float) -> float:
@@ -101,13 +117,13 @@ def _nearer(variant: Variant, best: float, trade: float) -> Variant:
 
 
 def _valued(service: Service, plan: Plan) -> Plan:
-    """The plan with the accuracy that the service's variants have."""
+    """Return the plan with its accuracy computed from this service's variants."""
     served_rps = sum(plan.served_rps.values())
     if served_rps <= 0:
         return plan
     known: dict[str, Variant] = {variant.name: variant for variant in service.variants}
     if any(target.variant not in known for target in plan.served_rps):
-        return plan  # of another spec: it is left anyway
+        return plan  # of another spec: it will be replaced anyway
     groups = _with_points_of(service, plan.groups)
     gained = sum(
         mean_accuracy(known[group.target.variant].segments(group.allocation), rps / group.pods)
@@ -119,7 +135,7 @@ def _valued(service: Service, plan: Plan) -> Plan:
 
 
 def _with_points_of(service: Service, groups: Iterable[PodGroup]) -> tuple[PodGroup, ...]:
-    """With operating points that are as accurate as this service has them."""
+    """Return the groups with this service's operating points and accuracies."""
     return tuple(
         replace(group, allocation=replace(group.allocation, points=known.points))
         for group in groups
@@ -129,5 +145,7 @@ def _with_points_of(service: Service, groups: Iterable[PodGroup]) -> tuple[PodGr
 
 def _reason(pressure: float) -> str:
     trade = trade_allowed(pressure)
-    counts = "" if trade == 1 else f", and accuracy counts for {trade:.0%} of what it does"
-    return f"the error budget burns: {reserve_factor(pressure):g} times the reserve{counts}"
+    counts = "" if trade == 1 else f", and accuracy with {trade:.0%} of its weight"
+    return (
+        f"the error budget burns: planned with {reserve_factor(pressure):g} × the reserve{counts}"
+    )

@@ -1,6 +1,6 @@
 """
-Which plan to have: the one in force, the best one, or the best that starts nothing, by what each is
-worth over its dwell, the way there included.
+Choose among the current plan, the best one and the best one that starts nothing, by their value
+over their dwell with the cost of the transition included.
 """
 
 from dataclasses import replace
@@ -18,13 +18,16 @@ from infadapter_solver import Plan, Problem, evaluate
 
 MOST_FOR_A_PATH = 0.05
 """
-In objective, a mean over the dwell: what a plan with a growth path may be worth less once the load
-has outgrown one. It pays for fast variants in place of accurate ones.
+Objective (a mean over the dwell) that a plan may give up for a growth path once the load has
+outgrown a plan. It pays for fast variants in place of accurate ones.
 """
 
 
 def kept_by_the_window(before: CurrentPlan, now_s: float, *, careful: bool) -> Plan | None:
-    """What stays while the load has fallen from what the stabilisation window saw, if it may."""
+    """
+    Return the plan that the stabilisation window keeps after a fall in load, or None if it keeps
+    none.
+    """
     held = stabilized(before) if before.is_kept_by_the_window else None
     if held is None or careful:
         return held
@@ -34,8 +37,11 @@ def kept_by_the_window(before: CurrentPlan, now_s: float, *, careful: bool) -> P
 
 def chosen(before: CurrentPlan, problem: Problem, now_s: float, *, careful: bool) -> Plan:
     """
-    The plan that is worth most, and what makes it worth to have a way on for a rise: where all that
-    replaces something can start beside it, every plan has one.
+    Return the plan of most value.
+
+    Where surge is short, a plan is also valued by its growth path for the next rise. Where every
+    replacement can start beside what it replaces, every plan has such a path and the check is
+    skipped.
     """
     noisy, short = with_noise(problem), surge_is_short(before.service)
     unbeaten = before.unbeaten(noisy)
@@ -62,8 +68,11 @@ def _switch(before: CurrentPlan, problem: Problem, now_s: float) -> Switch:
 
 def _unless_more_accurate(held: Plan, switch: Switch) -> Plan:
     """
-    What is kept within the window, or a more accurate plan that would do for all that the window
-    saw: that is not for a load that is over, and a load that never rests would wait for ever.
+    Return the plan kept by the window, or a more accurate plan that serves everything the window
+    saw.
+
+    Such a plan is not made for a load that is over; and with a load that never rests the better
+    plan would otherwise wait for ever.
     """
     best = solved(switch.problem)
     if not best.feasible or best.accuracy <= held.accuracy:
@@ -74,8 +83,10 @@ def _unless_more_accurate(held: Plan, switch: Switch) -> Plan:
 
 def _compared(before: CurrentPlan, noisy: Problem, switch: Switch, *, careful: bool) -> Plan:
     """
-    The plan in force, the best one, or the best that starts nothing: by what each is worth. Who is
-    careful stays, as long as the plan in force may; and all stay where to leave it misses more.
+    Return the current plan, the best one, or the best one that starts nothing, by value.
+
+    A `careful` caller keeps the current plan while it is allowed. Every caller keeps it if leaving
+    it would miss more requests than staying.
     """
     best = _lasting(switch.problem, noisy)
     waits = careful or is_under_way(before)
@@ -93,13 +104,18 @@ def _compared(before: CurrentPlan, noisy: Problem, switch: Switch, *, careful: b
 
 
 def _lasting(problem: Problem, noisy: Problem) -> Plan:
-    """The best that also serves the noise of the rate of now, if the budget allows one."""
+    """
+    Return the best plan that also absorbs the noise of the current rate, if the budget allows one.
+    """
     plan = solved(noisy)
     return plan if plan.feasible else solved(problem)
 
 
 def _with_recourse(best: Plan, switch: Switch, before: CurrentPlan) -> Plan:
-    """With what the rises of the last half hour make it worth to have a way on for."""
+    """
+    Return the plan, or one with a growth path if the rises of the last half hour make that worth
+    more.
+    """
     demand = before.demand
     now = replace(switch, problem=before.problem(demand.now_rps))
     kept = before.kept(best) if before.may_stay(best) else None
@@ -108,9 +124,11 @@ def _with_recourse(best: Plan, switch: Switch, before: CurrentPlan) -> Plan:
 
 def _with_path(best: Plan, switch: Switch, before: CurrentPlan) -> Plan:
     """
-    With a growth path; before a load has outgrown anything, only one that serves as much, and then
-    one that is worth nearly as much and for which no more of what serves makes way than for the
-    best plan: what may come is not paid for with requests that are there.
+    Return the plan, or one with a growth path.
+
+    Before the load has outgrown a plan, the path must not cost capacity. Afterwards it may cost
+    `MOST_FOR_A_PATH`, but must not release more serving capacity than the best plan: requests of
+    now are not given up for a rise that may come.
     """
     found = with_growth_path(best, switch)
     if found is best or not before.is_outgrown:

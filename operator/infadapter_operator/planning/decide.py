@@ -1,4 +1,4 @@
-"""The decision: pure, and told the time."""
+"""The decision: a pure function of service, load, pods and time."""
 
 from dataclasses import replace
 
@@ -29,9 +29,11 @@ def decide(
     explains: bool = True,
 ) -> Decision:
     """
-    The plan for the demand that the history lets expect, or the previous one where it still holds.
+    Return the plan for the demand expected from the history, or the previous plan while it still
+    holds.
 
-    While the history is young, and when demand has outgrown the plan, capacity may only be added.
+    While the history is young, and when the demand has outgrown the plan, capacity may only be
+    added.
     """
     found = choose(service, load, observed, previous, now_s)
     return with_reasons(service, observed, found, previous, explains=explains)
@@ -46,11 +48,11 @@ def choose(
     reserve_factor: float = 1.0,
 ) -> Decision:
     """
-    The same decision without its reasons, which take a solution for every variant.
+    Return the decision without its reasons, which cost one solution per variant.
 
-    `reserve_factor`: how many times the usual reserve, while the error budget burns; what is in
-    force and does for that is then left for nothing that is only better, but for what rises are
-    expected to miss of it.
+    `reserve_factor` multiplies the usual reserve while the error budget burns. A plan in force that
+    satisfies it is then kept, even against a better one, unless the rises that are expected would
+    miss requests with it.
     """
     demand = servable_demand(service, load, observed, now_s, reserve_factor)
     young = is_young(service, load.history)
@@ -78,7 +80,7 @@ def _running_rps(service: Service, observed: Observed) -> float:
 
 
 def _outgrown(before: CurrentPlan, previous: Decision, now_s: float) -> int:
-    """How many plans in turn the load has outgrown before they could be reached."""
+    """Return how many plans in a row the load has outgrown before they could be reached."""
     if not previous.is_from_load:
         return 0
     is_soon = 0 < now_s - previous.decided_at_s <= REACHED_WITHIN_S
@@ -86,7 +88,10 @@ def _outgrown(before: CurrentPlan, previous: Decision, now_s: float) -> int:
 
 
 def _is_borne_on(before: CurrentPlan, best: Plan) -> bool:
-    """A plan that is not left is no further one, however much the load exceeds it."""
+    """
+    Whether the current plan stays. Then no further plan was outgrown, however much the load exceeds
+    it.
+    """
     return best.feasible and best.groups == before.groups
 
 

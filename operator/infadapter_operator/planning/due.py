@@ -1,4 +1,4 @@
-"""When a plan is made anew, and when it is left without any load that says so."""
+"""When a new plan is made, and when the current one is dropped even without load data."""
 
 from infadapter_operator.domain.decision import Decision, Source
 from infadapter_operator.domain.observed import Observed
@@ -9,9 +9,9 @@ from infadapter_operator.planning.problem import exceeds, is_of_spec, untouchabl
 
 def is_due(service: Service, decision: Decision, now_s: float) -> bool:
     """
-    An interval after the last decision; also when the clock was set back.
+    Whether an interval has passed since the last decision (also true if the clock was set back).
 
-    At once when that was made without any load, or for variants that the spec no longer has.
+    A decision made without load data, or for variants that left the spec, is due at once.
     """
     if decision.source in (Source.WARMING, Source.ADOPTED):
         return True
@@ -22,10 +22,10 @@ def is_due(service: Service, decision: Decision, now_s: float) -> bool:
 
 def burst(service: Service, observed: Observed, decision: Decision, demand_rps: float) -> bool:
     """
-    Whether the load has outgrown the plan, so that a new one can't wait for the interval.
+    Whether the load has outgrown the plan, so that the next plan cannot wait for the interval.
 
-    Where the plan has the capacity and only its pods are not Ready yet, there is nothing that
-    another plan could do sooner; a plan that spends the whole budget was made for all it could.
+    If the plan has the capacity and its pods are only not Ready yet, no other plan would be faster.
+    A plan that spends the whole budget is outgrown only by more than the demand it was made for.
     """
     if not decision.plan.feasible:
         return demand_rps > decision.demand_rps
@@ -33,7 +33,10 @@ def burst(service: Service, observed: Observed, decision: Decision, demand_rps: 
 
 
 def has_come(situation: Situation) -> bool:
-    """A pod that was not planned with is Ready: a plan with it can't wait for the interval."""
+    """
+    Whether an awaited pod is Ready now, so that a plan that includes it cannot wait for the
+    interval.
+    """
     awaited = situation.state.awaited
     return any(pod.ready and pod.name in awaited for pod in situation.observed.pods)
 

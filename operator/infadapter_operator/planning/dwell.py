@@ -1,4 +1,4 @@
-"""How long a plan is expected to last."""
+"""The dwell: how long a plan is expected to last."""
 
 import math
 
@@ -7,16 +7,18 @@ import numpy as np
 from infadapter_forecasting import Rates
 
 LEAST_DWELL_S, MOST_DWELL_S = 30.0, 600.0
-"""How long a plan is taken to last, at least and at most."""
+"""Bounds of the dwell, s."""
 
 SAME_LEVEL_TOLERANCE = 0.15
-"""Within this of the rate of now the load counts as the same level, beside its noise."""
+"""
+Relative deviation from the current rate, besides noise, within which the load counts as unchanged.
+"""
 
 
 def dwell_s(rates: Rates, now_rps: float) -> float:
     """
-    How long the load is expected to stay: as long as it has stayed (Lindy's rule: what is known of
-    a level is its age). `rates` are by second, the last one the latest.
+    Return for how long the load is expected to stay at its level, s: as long as it already has
+    (Lindy's rule). `rates` are rps by second, latest last.
     """
     blocks = rates[len(rates) % 5 :].reshape(-1, 5).mean(axis=1)
     if not len(blocks):

@@ -1,11 +1,11 @@
 """
-The error budget as a feedback: burn rates of what was missed, and how much they press for reserve.
+The error budget as a feedback loop: from burn rates to the pressure for more reserve.
 
-A percentile is a constraint over time and a plan is made for the next seconds; what ties the two is
-what was missed so far (multi-window burn rates, as in Google's SRE workbook). Only late and refused
-requests press, and only those of a demand within the plan's capacity: reserve does not help against
-a server that fails, nor against a load that the budget can't serve. A share is believed where the
-lower bound of its Wilson interval exceeds what is allowed.
+A percentile is a constraint over time, and a plan is made for the next seconds. What was missed so
+far connects the two (multi-window burn rates, as in Google's SRE workbook). Only late and refused
+requests count, and only at a demand within the plan's capacity: reserve helps neither against a
+server that fails nor against a load that the budget cannot serve. A share counts as exceeded once
+the lower bound of its Wilson interval is above the allowance.
 """
 
 import math
@@ -18,42 +18,52 @@ from infadapter_operator.domain.error_budget import FADING, Answers, ErrorBudget
 from infadapter_operator.planning.kept_columns import Floats, KeptColumns, columns_of
 
 SHORT_WINDOWS = 12
-"""So many short windows are a long one: five minutes of an hour."""
+"""Short windows per long window: five minutes of an hour."""
 
 MOST_ASKED_S, ASKED_IN_SHORT = 10.0, 1.5
-"""How often it is measured: every ten seconds, or so often in a short window that is shorter."""
+"""Seconds between measurements at most, and measurements per short window at least."""
 
 LEAST_MISSES = 10
-"""Fewer say nothing: one late request of twenty is an accident."""
+"""Fewer misses are ignored: one late request of twenty is an accident."""
 
 WILSON_Z = 1.96
-"""Of the normal distribution: a share of 1 % is doubted in one case of forty."""
+"""Quantile of the normal distribution: a share of 1 % is doubted in one case of forty."""
 
 FULL_LONG, MOST_FULL_SHORT = 1.2, 5.0
 """
-At these burn rates, believed, the pressure is whole; it grows from 0 at 1. An hour at a fifth more
-than what is allowed is an SLO that was missed; five minutes at five times spend half of an hour's.
+Burn rates at which the pressure is 1, for the long and the short window; it grows from 0 at rate 1.
+An hour at 1.2 times the allowance misses the SLO; five minutes at five times spend almost half of
+the hour's budget.
 """
 
 UNTOUCHED = 0.5
-"""While less than this of the window's budget is spent, what five minutes burn presses nothing."""
+"""Share of the window's budget below which a high short-term burn rate causes no pressure."""
 
 LARGEST_SHORT_SHARE = 0.5
-"""The short rate is whole at this share at the latest: five times 20 % are never missed."""
+"""
+Upper bound on the share missed at which the short-term pressure is 1. Five times an allowance of 20
+% could never be reached.
+"""
 
 MOST_PLANS = 400
-"""Plans that are remembered: more than those of a bursty hour and a half."""
+"""Planned rates that are remembered: more than a bursty hour and a half produces."""
 
 kept = KeptColumns()
 
 
 def asked_every_s(window_s: float) -> float:
-    """Less than a short window, for which what was measured holds."""
+    """
+    Return the time between two measurements, s; shorter than a short window, for which one is
+    valid.
+    """
     return min(MOST_ASKED_S, window_s / SHORT_WINDOWS / ASKED_IN_SHORT)
 
 
 def measured_s(window_s: float) -> float:
-    """How far back the answers are needed: the window, of all moments that have not faded."""
+    """
+    Return how far back the answers are needed, s: the window plus the time over which pressure
+    fades.
+    """
     return (1 + FADING) * window_s
 
 
@@ -65,8 +75,10 @@ def error_budget(
     now_s: float,
 ) -> ErrorBudget:
     """
-    `answers` in order of time, as far back as `measured_s`. Neutral without an answered request, or
-    with less than a window of data.
+    Return the error budget at `now_s`.
+
+    `answers` are in order of time and reach back for `measured_s`. The result is neutral without
+    answered requests, and with less than a window of data.
     """
     neutral = ErrorBudget(at_s=now_s, plans=plans)
     if not answers or answers[0].at_s > now_s:
@@ -90,21 +102,26 @@ def error_budget(
 
 
 def held(before: ErrorBudget, window_s: float, now_s: float) -> ErrorBudget:
-    """What was measured, where nothing was now; neutral once that is a short window ago."""
+    """
+    Return the last measurement when there is no new one, or a neutral one once that is too old.
+    """
     if before.at_s is None or before.at_s <= now_s < before.at_s + window_s / SHORT_WINDOWS:
         return before
     return ErrorBudget(plans=before.plans)
 
 
 def with_plan(plans: tuple[PlannedRate, ...], rps: float, now_s: float) -> tuple[PlannedRate, ...]:
-    """The plans with the one in force now; told at every cycle, kept where it is another one."""
+    """Append the capacity of the plan in force, if it changed."""
     if plans and plans[-1].rps == rps:
         return plans
     return (*plans, PlannedRate(now_s, rps))[-MOST_PLANS:]
 
 
 def wilson_lower(missed: Floats, arrived: Floats) -> Floats:
-    """The lower bound of the share missed: what it is at least, but for one case of forty."""
+    """
+    Return the lower Wilson bound of the share missed, exceeded by the true share in all but one of
+    forty cases.
+    """
     n = np.maximum(arrived, 1e-9)
     share = np.minimum(missed / n, 1.0)
     z2 = WILSON_Z**2
@@ -114,7 +131,7 @@ def wilson_lower(missed: Floats, arrived: Floats) -> Floats:
 
 
 class _Sums:
-    """Sums since the first interval, so that those of any window are differences."""
+    """Cumulative sums over the intervals, so that the sum over any window is a difference."""
 
     def __init__(self, answers: Floats, plans: Sequence[PlannedRate]) -> None:
         at_s, over_s, in_time, late, refused, failed = answers
@@ -128,7 +145,10 @@ class _Sums:
         self._pressing = _summed((late + refused) * within)
 
     def reach(self, moments_s: Floats, window_s: float) -> NDArray[np.bool_]:
-        """Whether the data go back for a window from each; an interval may lack at either end."""
+        """
+        Whether the data cover a whole window before each moment; one interval may be missing at
+        either end.
+        """
         known: NDArray[np.bool_] = moments_s - window_s >= self._begin_s - self._longest_s
         return known
 
@@ -140,13 +160,16 @@ class _Sums:
         return missed / arrived if arrived > 0 else 0.0
 
     def pressing(self, moments_s: Floats, window_s: float) -> tuple[Floats, Floats]:
-        """By moment: what was missed within a demand that was planned for, of how much."""
+        """
+        Return, by moment, the misses at a demand within the plan's capacity, and the arrivals at
+        such demand.
+        """
         missed = _within(self._pressing, self._at_s, moments_s, window_s)
         return missed, _within(self._judged, self._at_s, moments_s, window_s)
 
 
 def _pressures(sums: _Sums, allowed: float, window_s: float, moments_s: Floats) -> Floats:
-    """By moment: how far the believed burn rates are from 1 to where the pressure is whole."""
+    """Return the pressure by moment, from the significant burn rates of both windows."""
     full_short = max(FULL_LONG, min(MOST_FULL_SHORT, LARGEST_SHORT_SHARE / allowed))
     missed, arrived = sums.pressing(moments_s, window_s)
     long = np.clip((_burns(missed, arrived, allowed) - 1) / (FULL_LONG - 1), 0.0, 1.0)
@@ -159,7 +182,7 @@ def _pressures(sums: _Sums, allowed: float, window_s: float, moments_s: Floats) 
 
 
 def _burns(missed: Floats, arrived: Floats, allowed: float) -> Floats:
-    """The burn rates that are believed; 0 where there is too little to believe."""
+    """Return the significant burn rates; 0 where there are too few misses."""
     many = missed >= LEAST_MISSES
     burns: Floats = np.where(many, wilson_lower(missed, arrived) / allowed, 0.0)
     return burns
@@ -167,9 +190,11 @@ def _burns(missed: Floats, arrived: Floats, allowed: float) -> Floats:
 
 def _planned_rps(plans: Sequence[PlannedRate], begins_s: Floats, ends_s: Floats) -> Floats:
     """
-    The most that the plans of each interval serve: what came before pods could follow the plan is
-    within it. Before the first plan that is known (a restart) it is taken for that one, and without
-    any all demand is within.
+    Return the highest planned capacity during each interval, so that requests that came before the
+    pods could follow the plan count as within it.
+
+    Before the first known plan (after a restart) that plan is assumed. Without any, all demand
+    counts.
     """
     if not plans:
         return np.full(len(ends_s), math.inf)
@@ -186,7 +211,7 @@ def _summed(values: Floats) -> Floats:
 
 
 def _within(sums: Floats, at_s: Floats, moments_s: Floats, window_s: float) -> Floats:
-    """Of the intervals that ended within the window before each moment."""
+    """Return the sums over the intervals that ended within the window before each moment."""
     until = np.searchsorted(at_s, moments_s, side="right")
     since = np.searchsorted(at_s, moments_s - window_s, side="right")
     differences: Floats = sums[until] - sums[since]

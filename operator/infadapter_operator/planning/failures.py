@@ -1,6 +1,6 @@
 """
-Why no further pod of a target comes: patience with those that are there has ended, or the platform
-makes none.
+Why no further pod of a target comes: the patience with its pods has ended, or the platform refuses
+to create them.
 """
 
 import math
@@ -17,23 +17,25 @@ from infadapter_solver.problem import CPU, Target
 Blocks = Mapping[Target, Block]
 
 OF_SIZE = (Cause.NO_NODE, Cause.RESIZE)
-"""Causes that another size of the same target may not have."""
+"""Causes that may not apply to another size of the same target."""
 
 SURGE_SLACK_S = 1.0
 """
-Beyond a start, how long a pod that is tried again may hold more than the budget: with what it takes
-to leave, as long as pods of a plan.
+Seconds beyond a start for which a probe pod may hold more than the budget. With its termination
+that is as long as the pods of a plan may.
 """
 
 LATE_START_RATIO = 2.0
-"""Of a start with which nothing is wrong but that it takes longer than told."""
+"""Factor on the expected start for a pod with no fault other than taking longer."""
 
 SMALLER_SIZE_RATIO = 0.8
-"""Of a size that no node has room for: what is tried next."""
+"""Factor from a size that no node has room for to the next size that is tried."""
 
 
 def gives_up_at_s(service: Service, observed: Observed, pod: Pod) -> float:
-    """When the patience with a pod that is not Ready ends; it begins anew with every progress."""
+    """
+    Return when the patience with a pod that is not Ready ends. Every progress renews the patience.
+    """
     began_s = _unready_since_s(pod)
     if pod.unschedulable_since_s is not None:
         return max(pod.unschedulable_since_s, observed.moved_at_s) + service.patience.start_s
@@ -49,7 +51,7 @@ def _unready_since_s(pod: Pod) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Of a target: what is wrong, and with what size, where another might do (as in a Block)."""
+    """The failure of a target, with the sizes that may still work (as in `Block`)."""
 
     trouble: Trouble
     fitting_millicores: int | None = None
@@ -57,8 +59,10 @@ class Failure:
 
     def after(self, before: Block | None) -> "Failure":
         """
-        With what was learnt of sizes before: if that nothing grows were forgotten when it is learnt
-        that nothing new fits, one and the other would be tried for ever.
+        Return the failure with the size limits learnt before.
+
+        If the knowledge that nothing grows were dropped when it turns out that no new pod fits, the
+        two would be tried alternately for ever.
         """
         if before is None or before.come:
             return self
@@ -81,7 +85,10 @@ def failure_of(
     now_s: float,
     awaited: Collection[str] = frozenset(),
 ) -> Failure | None:
-    """Why no further pod of this target comes; None while there is patience, or no trouble."""
+    """
+    Return why no further pod of this target comes, or None while there is no trouble or still
+    patience.
+    """
     known = _known_not_to_fit(observed, before, target, awaited)
     given_up = [
         pod
@@ -115,27 +122,34 @@ def _known_not_to_fit(
     observed: Observed, before: Blocks, target: Target, awaited: Collection[str]
 ) -> frozenset[str]:
     """
-    While one is `awaited` that has found no node, neither it nor what is no smaller is a new
-    failure: for as long as it waits, nothing else of its target would be let grow.
+    Return the unschedulable pods of a target that tell nothing new while one of them is awaited.
+
+    If they counted as new failures, no pod of the target could grow for as long as that one waits.
     """
     block = before.get(target)
     waits = [pod for pod in observed.of(target) if pod.unschedulable_since_s is not None]
     if block is None or not any(pod.name in awaited for pod in waits):
         return frozenset()
     if block.fitting_millicores is None and block.cause is not Cause.NO_NODE:
-        return frozenset()  # that one has only begun to wait
+        return frozenset()  # the awaited pod has only just become unschedulable
     least = block.fitting_millicores or 0
     return frozenset(pod.name for pod in waits if pod.wanted.cpu_millicores > least)
 
 
 def _size_that_may_fit(pod: Pod) -> int | None:
-    """What a node has left is not told, so sizes are tried downwards; of devices there is one."""
+    """
+    Return the next smaller CPU size to try. How much room a node has is not reported, so sizes are
+    tried downwards; a device has only one size.
+    """
     waits = pod.unschedulable_since_s is not None and pod.target.kind == CPU
     return int(SMALLER_SIZE_RATIO * pod.wanted.cpu_millicores) if waits else None
 
 
 def _is_stuck(service: Service, observed: Observed, pod: Pod, now_s: float) -> bool:
-    """A resize that waits, or was refused, while nothing else has come further either."""
+    """
+    Whether the resize has been deferred or refused for longer than the patience, without other
+    progress.
+    """
     if pod.resize not in STUCK or pod.leaving:
         return False
     since_s = -math.inf if pod.resize_since_s is None else pod.resize_since_s
@@ -144,8 +158,10 @@ def _is_stuck(service: Service, observed: Observed, pod: Pod, now_s: float) -> b
 
 def _has_nowhere_to_grow(blocks: Blocks, pod: Pod) -> bool:
     """
-    Its node has refused it for good, and what was no larger has found no other: nobody waits, as
-    meanwhile the pod would be given up for one that does not come.
+    Whether the node refused the pod's size for good and no other node has room for a smaller one.
+
+    There is no patience with it, because meanwhile the pod would be replaced by one that does not
+    come.
     """
     size = int(SMALLER_SIZE_RATIO * pod.wanted.cpu_millicores)
     found_none = (b for b in blocks.values() if b.cause is Cause.NO_NODE and not b.come)
@@ -157,8 +173,10 @@ def _has_nowhere_to_grow(blocks: Blocks, pod: Pod) -> bool:
 
 def failing(service: Service, observed: Observed, blocks: Blocks, now_s: float) -> list[Pod]:
     """
-    Pods that are not Ready and with which patience has ended, now or when the block was made, and
-    with one that finds no node those that are no smaller and find none; the oldest first.
+    Return the pods that are not Ready and with which the patience has ended, oldest first.
+
+    Pods whose patience ended when their block was made are included, and unschedulable pods that
+    are no smaller than another failing unschedulable pod.
     """
     able = [
         pod
@@ -178,7 +196,7 @@ def failing(service: Service, observed: Observed, blocks: Blocks, now_s: float) 
 
 
 def _waits_like_one_of(given_up: Collection[Pod], pod: Pod) -> bool:
-    """A node that has room for it has room for that one."""
+    """Whether the pod is unschedulable and no smaller than a pod that has been given up."""
     return pod.unschedulable_since_s is not None and any(
         other.target == pod.target
         and other.unschedulable_since_s is not None
@@ -189,9 +207,11 @@ def _waits_like_one_of(given_up: Collection[Pod], pod: Pod) -> bool:
 
 def _was_given_up(blocks: Blocks, observed: Observed, pod: Pod) -> bool:
     """
-    The pod that a block was made for, since it runs and does not become Ready, or finds no node.
-    That another plan was made is no progress of it: with patience anew it would be taken down, and
-    tried again, or be planned with again for as long.
+    Whether the block of the target was made for this pod, which never became Ready or found no
+    node.
+
+    A new plan is no progress of the pod. With renewed patience it would be removed and retried, or
+    be planned with for as long again.
     """
     block = blocks.get(pod.target)
     waits = pod.unschedulable_since_s is not None
@@ -206,8 +226,10 @@ def _holds_surge_for_too_long(
     service: Service, observed: Observed, blocks: Blocks, pod: Pod, now_s: float
 ) -> bool:
     """
-    One that is tried again: surge is for what starts, for as long as a start takes. It is left as
-    one whose patience has ended, or it would be tried again at once.
+    Whether a probe pod has held surge for longer than a start takes.
+
+    Surge is for pods that start. The pod counts as one whose patience has ended; otherwise it would
+    be retried at once.
     """
     block = blocks.get(pod.target)
     if block is None or block.come or block.cause in OF_SIZE:
@@ -229,5 +251,5 @@ def _told(pod: Pod) -> Trouble:
     if pod.unschedulable_since_s is not None:
         since_s = pod.unschedulable_since_s
         return Trouble(cause=Cause.NO_NODE, message="no node has room for it", since_s=since_s)
-    message = "it runs and does not become Ready"
+    message = "it runs but does not become Ready"
     return Trouble(cause=Cause.NOT_READY, message=message, since_s=began_s)

@@ -1,7 +1,7 @@
 """
-The forecasters that a spec may name, as the library has them: samples in, a quantile out.
+The forecasters that a spec may name: samples in, a quantile of the load out.
 
-What `infadapter forecast backtest` shows for a name is what is planned with here.
+`infadapter forecast backtest` evaluates exactly these, by name.
 """
 
 import functools
@@ -41,11 +41,11 @@ UTC_WEEKS = Calendar()
 SEASONS_S = {Season.DAY: DAY_S, Season.WEEK: WEEK_S}
 
 HISTORY_S = 1_800.0
-"""How far back errors are looked for: long enough for hundreds, short enough to be of today."""
+"""Seconds of history from which errors are taken: enough for hundreds of them, and still recent."""
 
 
 def history_s(method: ForecastMethod, horizon_s: float, season: Season) -> float:
-    """How long a history the method wants, its errors included."""
+    """Return how much history the method needs, s, including that for its errors."""
     if method is not ForecastMethod.SEASONAL_NAIVE:
         return max(HISTORY_S, 4 * horizon_s)
     return _seasonal_errors_s(horizon_s) + SEASONS_S[season] + LONGEST_CHANGE_S
@@ -58,7 +58,9 @@ def quantile_forecast(
     quantile: float,
     calendar: Calendar = UTC_WEEKS,
 ) -> float:
-    """The rate that the load stays below within the horizon, in this share of cases."""
+    """
+    Return the rate (rps) that the load does not exceed within the horizon, with this probability.
+    """
     horizon = math.ceil(horizon_s)
     if method is ForecastMethod.QUANTILE_NETWORK:
         recent = every_second(history.samples, int(HISTORY_S))
@@ -72,19 +74,23 @@ def quantile_forecast(
     at_s, rps = np.fromiter(chain.from_iterable(samples), np.float64).reshape(-1, 2).T
     seconds = min(wanted_s, math.ceil(last_s - at_s[0]) + 1)
     rates = per_second(at_s, rps, last_s, seconds)
-    told = _told(METHODS[method], calendar, math.floor(last_s) - len(rates))
-    return calibrated_forecast(told, rates, horizon, quantile)
+    clocked = _with_clocks(METHODS[method], calendar, math.floor(last_s) - len(rates))
+    return calibrated_forecast(clocked, rates, horizon, quantile)
 
 
 def _seasonal_errors_s(horizon_s: float) -> float:
-    """How far back it is asked anew: what it stands on is a season older."""
+    """
+    Return how far back the seasonal forecast is evaluated, s. Its inputs are one season older.
+    """
     return max(Calibration().window_s + horizon_s, 4 * horizon_s)
 
 
 def _looked_at(samples: Sequence[Sample], horizon_s: float, season: Season) -> list[Sample]:
     """
-    The latest, and those of a season ago: of a week by the second, most are in no forecast. What is
-    between them stays a gap, in which nobody looks.
+    Return the samples that a seasonal forecast uses: the latest ones, and those around one season
+    ago.
+
+    A week by the second is mostly unused. The times between are left as gaps.
     """
     errors_s, last_s = _seasonal_errors_s(horizon_s), samples[-1].at_s
     begin, found = 0, list[Sample]()
@@ -98,8 +104,10 @@ def _looked_at(samples: Sequence[Sample], horizon_s: float, season: Season) -> l
     return found
 
 
-def _told(method: Forecaster, calendar: Calendar, begin_s: int) -> Forecaster:
-    """By which clocks, and when the history begins."""
+def _with_clocks(method: Forecaster, calendar: Calendar, begin_s: int) -> Forecaster:
+    """
+    Return the forecaster with the clocks of the calendar's time zone and the start of the history.
+    """
     if not isinstance(method, SeasonalNaive):
         return method
     began_s = math.floor(calendar.began_s) + begin_s

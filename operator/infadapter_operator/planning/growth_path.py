@@ -1,10 +1,10 @@
 """
-The growth path of a plan: what its pods come to serve by in-place resizes alone.
+The growth path of a plan: what its pods can serve at most through in-place resizes alone.
 
-A resize takes a second and a start ten. Where slow, accurate variants fill the budget, a load that
-goes on to rise is met by giving up what serves, to make room for a start. So a plan that serves
-more than the one before has a pod that can take over in place, if the surge does not see to that:
-after one that was outgrown only where no more of what serves makes way for it (`choice.py`).
+A resize takes a second and a start ten. If slow, accurate variants fill the budget, a load that
+keeps rising is met by releasing serving pods to make room for a start. So, unless the surge has
+room, a plan that serves more than the one before contains a pod that can take over in place. After
+an outgrown plan this applies only if it releases no more serving capacity (`choice.py`).
 """
 
 import math
@@ -24,25 +24,30 @@ from infadapter_solver.candidates import LEAST_DEMAND_RPS
 from infadapter_solver.problem import Resources, Target, Variant
 
 FAR_ENOUGH = 0.98
-"""Of what the budget serves at most: a path this far is as good as all the way."""
+"""Share of what the budget can serve at most that a growth path must reach."""
 
 MOST_KNOWN = 4096
-"""Limits that are remembered: a service that runs for months meets ever new pods and rooms."""
+"""
+Limits that are cached. A service that runs for months sees ever new combinations of pods and room.
+"""
 
 ROUNDED_UP = 1.0001
-"""What is served at most is known to within less than this."""
+"""Relative accuracy to which the largest servable rate is known."""
 
 NOTHING: Resources = {}
 _MORE_THAN_ANY_RPS = 1e6
 
 
 def with_growth_path(best: Plan, switch: Switch) -> Plan:
-    """The best plan, or the one with a standby that is worth most of those that get far enough."""
+    """
+    Return the best plan, or the most valuable one with a standby whose growth path reaches far
+    enough.
+    """
     service, observed = switch.service, switch.observed
     everything = problem_for(service, observed, _MORE_THAN_ANY_RPS)
     wanted_rps = FAR_ENOUGH * _served_rps(everything)
     if _served_rps(_beside_plan(everything, service.max_surge, best)) >= wanted_rps:
-        return best  # whatever is to replace it can start beside it
+        return best  # every replacement can start beside it
     reached_rps = vertical_limit_rps(service, observed, best.groups)
     if reached_rps >= wanted_rps:
         return best
@@ -60,8 +65,8 @@ def vertical_limit_rps(
     service: Service, observed: Observed, groups: tuple[PodGroup, ...], beside: Resources = NOTHING
 ) -> float:
     """
-    The most that these pods serve at whatever sizes budget and surge have room for, `beside` what
-    else is held.
+    Return the most that these pods can serve at any sizes for which budget and surge have room,
+    while `beside` is held by others.
     """
     budget = budget_for(service, observed)
     room = {
@@ -94,7 +99,7 @@ def _limit_rps(everything: Problem, room: Resources, groups: tuple[PodGroup, ...
 
 
 def _beside_plan(problem: Problem, surge: Resources, best: Plan) -> Problem:
-    """With what budget and surge have left when the plan is in force, for a budget."""
+    """Return the problem of using what budget and surge have left while the plan is in force."""
     room = plus(problem.budget, surge)
     for group in best.groups:
         room = plus(room, group.resources, -1)
@@ -107,16 +112,18 @@ def _served_rps(problem: Problem) -> float:
 
 
 def _of(variant: Variant, groups: tuple[PodGroup, ...]) -> Variant:
-    """With the sizes that its planned pods can be resized to."""
+    """Return the variant restricted to the sizes that its planned pods can be resized to."""
     own = [group.allocation.size for group in groups if group.target.variant == variant.name]
     return variant.of_sizes(lambda a: any(resizable(size, a.size) for size in own))
 
 
 def with_standby(switch: Switch, least_rps: float = LEAST_DEMAND_RPS) -> Iterator[Plan]:
     """
-    Of each variant one pod of its smallest size, and beside it the best plan of what is left, one
-    that also serves the noise of the rate of now if the budget allows that; or the best that starts
-    nothing more, if that serves the noise. The others are to serve `least_rps` by themselves.
+    Yield, for each variant, the best plan that includes one pod of its smallest size (the standby).
+
+    The rest of the plan also absorbs the noise of the current rate if the budget allows it; or it
+    is the best that starts nothing, if that absorbs the noise. The rest must serve `least_rps` by
+    itself.
     """
     problem = switch.problem
     noisy = with_noise(problem)
@@ -127,7 +134,7 @@ def with_standby(switch: Switch, least_rps: float = LEAST_DEMAND_RPS) -> Iterato
         smallest = min(able, key=lambda a: problem.objective.price_of(a.resources))
         standby = PodGroup(target=Target(variant.name, smallest.kind), allocation=smallest, pods=1)
         asked = (noisy, problem) if choices is _any_pods else (noisy,)
-        plans = (_beside(switch, one, standby, choices, least_rps) for one in asked)
+        plans = (_with_rest(switch, one, standby, choices, least_rps) for one in asked)
         yield from islice((plan for plan in plans if plan and plan.feasible), 1)
 
 
@@ -135,7 +142,7 @@ def _any_pods(problem: Problem) -> Problem:
     return problem
 
 
-def _beside(
+def _with_rest(
     switch: Switch,
     problem: Problem,
     standby: PodGroup,
@@ -143,8 +150,8 @@ def _beside(
     least_rps: float,
 ) -> Plan | None:
     """
-    The standbys of one decision differ by the demand that is left; many are asked for twice. None
-    where no plan could serve as much.
+    Return the standby with the best plan for the remaining demand and budget, or None if no plan
+    could serve the demand. Results are cached per decision, since many are asked for twice.
     """
     budget = plus(problem.budget, standby.resources, -1)
     if any(amount < 0 for amount in budget.values()):
@@ -171,7 +178,9 @@ def _beside(
 
 
 def _most_rps(service: Service, problem: Problem) -> float:
-    """What is served of any demand; it hangs on what may run, and so is asked for seldom."""
+    """
+    Return the most that can be served of any demand. Cached, since it depends only on what may run.
+    """
     known = service.derived.of(service.variants).limits_rps
     variants = tuple(variant.key for variant in problem.variants)
     limits = frozenset(problem.pod_limits.items())

@@ -1,6 +1,8 @@
 """
-When to keep the running plan: where a better one would only follow the noise of the load. Every new
-plan moves pods, and at rest nothing should move.
+Hysteresis: when to keep the current plan although a better one exists.
+
+A better plan may only follow the noise of the load. Every new plan moves pods, and at a steady load
+no pod should move.
 """
 
 from dataclasses import dataclass, replace
@@ -26,36 +28,37 @@ from infadapter_solver.candidates import LEAST_DEMAND_RPS
 
 WORTH_MOVING = 0.002
 """
-A new plan must bring this much objective. It is about a core of the paper's twenty at a cost weight
-of 0.05: less than that, and pods would be moved for what the next interval takes back.
+Objective that a new plan must gain. It corresponds to about one core of the paper's twenty at a
+cost weight of 0.05; for less, pods would be moved for what the next interval reverts.
 """
 
 UP_SIGMAS = 0.5
 DOWN_SIGMAS = 3.0
 """
-How far demand may be above and below what the plan serves, in standard deviations of a bucket's
-mean under Poisson arrivals, and count as the same demand: at rest it moves by so much. Less
-upwards, as being late costs more than being dear; and never is a plan kept that the rate of now
-exceeds.
+How far the demand may be above (UP_SIGMAS) and below what the plan serves and count as unchanged,
+in standard deviations of a bucket's mean under Poisson arrivals. The upper limit is smaller, as
+late answers cost more than idle cores; and no plan is kept that the current rate exceeds.
 """
 
 
 OUTGROWN_IN_A_RISE = 2
 """
-So many plans in turn, each outgrown before it could be reached, are a load that goes on to rise; a
-step that falls between two cycles outgrows one.
+Number of consecutive plans, each outgrown before it could be reached, that make a rise. A step that
+falls between two cycles outgrows one.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class CurrentPlan:
-    """The plan in force, in the light of today's spec, pods and demand."""
+    """The plan in force, evaluated with the current spec, pods and demand."""
 
     service: Service
     observed: Observed
     demand: PlanningDemand
     plan: Plan
-    groups: tuple[PodGroup, ...]  # the plan's, with today's capacities; empty if the spec forbids
+    groups: tuple[
+        PodGroup, ...
+    ]  # the plan's with current capacities; empty if the spec forbids one
 
     @property
     def capacity_rps(self) -> float:
@@ -63,28 +66,28 @@ class CurrentPlan:
 
     @cached_property
     def _fixed_rps(self) -> float:
-        """What pods serve that another controller scales."""
+        """Capacity of the pods that another controller scales, rps."""
         return untouchable_rps(self.service, self.observed)
 
     @property
     def is_outgrown(self) -> bool:
-        """The rate of now is more than it serves."""
+        """Whether the current rate exceeds what the plan serves."""
         return self.demand.now_rps > self.capacity_rps + self._fixed_rps
 
     def is_in_a_rise(self, outgrown: int) -> bool:
         """
-        Whether so many plans in turn tell of one. While surge is held, one does: a plan that is
-        outgrown in its turn would have its pods start beside those of two others.
+        Whether `outgrown` plans in a row mean that the load keeps rising. While surge is held, one
+        suffices: otherwise the pods of a third plan would start beside those of two others.
         """
         return outgrown >= (1 if self._holds_surge else OUTGROWN_IN_A_RISE)
 
     @property
     def is_kept_by_the_window(self) -> bool:
-        """The load has fallen, by more than noise, from what the stabilisation window saw."""
+        """Whether the load has fallen by more than noise from what the stabilisation window saw."""
         return self.demand.kept_rps - self.demand.rps > DOWN_SIGMAS * self._noise_rps
 
     def still_holds(self, best: Plan) -> bool:
-        """Whether to keep it although `best` is, for the demand as it is now, the best."""
+        """Whether to keep the plan although `best` is better for the current demand."""
         if not self.may_stay(best):
             return False
         if not best.feasible:
@@ -93,13 +96,13 @@ class CurrentPlan:
 
     def unbeaten(self, problem: Problem) -> Plan | None:
         """
-        The plan as it is kept, where some plan does for `problem` and none brings enough: that is
-        known in less time than the best one.
+        Return the plan to keep if no plan for `problem` gains enough, else None. That is proven
+        faster than the best plan is found.
         """
         if not self._is_allowed:
             return None
         now = self.problem(self.demand.rps)
-        as_it_is = evaluate(now, self.groups)  # what does for this does for less
+        as_it_is = evaluate(now, self.groups)  # what serves this demand serves less as well
         if not (as_it_is.feasible or self._at(self.least_rps).feasible):
             return None
         if not is_unbeaten(problem, score(now, as_it_is) + WORTH_MOVING):
@@ -107,7 +110,7 @@ class CurrentPlan:
         return self._kept(feasible=True)
 
     def may_stay(self, best: Plan) -> bool:
-        """Whether it does for the demand of now, or serves as much as any plan could."""
+        """Whether the plan serves the current demand, or as much of it as any plan could."""
         if not self._is_allowed:
             return False
         if best.feasible:
@@ -115,7 +118,9 @@ class CurrentPlan:
         return self._serves_as_much(best)
 
     def kept_for(self, problem: Problem, best: Plan) -> Plan:
-        """The plan as it is, where `best` would bring too little for the same demand."""
+        """
+        Return the current plan if `best` gains too little over it for the same demand, else `best`.
+        """
         as_it_is = evaluate(problem, self.groups)
         is_worse = not as_it_is.feasible or not self._is_allowed
         if is_worse or score(problem, best) - score(problem, as_it_is) > WORTH_MOVING:
@@ -124,7 +129,10 @@ class CurrentPlan:
         return self.plan if same else as_it_is
 
     def kept(self, best: Plan) -> Plan:
-        """The same object where nothing about it changed, so that nobody reports it anew."""
+        """
+        Return the current plan; the same object if nothing about it changed, so that nothing is
+        reported.
+        """
         return self._kept(feasible=best.feasible)
 
     def _kept(self, *, feasible: bool) -> Plan:
@@ -133,14 +141,19 @@ class CurrentPlan:
         return self._at(self.least_rps if feasible else self.demand.rps)
 
     def for_what_it_serves(self) -> Plan:
-        """As it is, made for no more than that: who bears a shortage is told of no overload."""
+        """
+        Return the current plan, evaluated for no more than it serves. A plan that bears a shortage
+        on purpose is then not reported as infeasible.
+        """
         if self.plan.groups == self.groups and self.plan.feasible:
             return self.plan
         return self._at(self.capacity_rps * (1 - 1e-9) + self._fixed_rps)
 
     @cached_property
     def _is_allowed(self) -> bool:
-        """What exceeds a budget that has been cut does not stay, however much it serves."""
+        """
+        Whether the plan fits the current budget. One that exceeds a reduced budget is not kept.
+        """
         budget = budget_for(self.service, self.observed)
         return bool(self.groups) and fits(total(g.resources for g in self.groups), budget)
 
@@ -154,18 +167,24 @@ class CurrentPlan:
 
     @property
     def least_rps(self) -> float:
-        """What it must serve: the rate of now, and what is planned for but for its noise."""
+        """
+        The least that the plan must serve to be kept, rps: the current rate, and the planned demand
+        less its noise.
+        """
         expected_rps = self.demand.least_rps - UP_SIGMAS * self._noise_rps
         return max(self.demand.now_rps, self.service.minimum_rps, expected_rps)
 
     def _is_for_this_demand(self) -> bool:
-        """Whether it was made, and is right still, for a demand that can't be told from today's."""
+        """
+        Whether the plan was made for a demand indistinguishable from the current one, and is still
+        right for it.
+        """
         made_for_rps = sum(self.plan.served_rps.values()) + self._fixed_rps
         excess_rps = made_for_rps - self.demand.rps
         if not self.plan.feasible or excess_rps > DOWN_SIGMAS * self._noise_rps:
             return False
         if self._has_points and -excess_rps > slack_rps(made_for_rps):
-            return False  # it serves far more than it was made for, and less accurately
+            return False  # it serves far more than planned, and so less accurately
         made_with_rps = made_for_rps + slack_rps(made_for_rps)
         return self._gain(solved(self.problem(made_with_rps)), made_for_rps) < WORTH_MOVING
 
@@ -186,7 +205,10 @@ class CurrentPlan:
         return evaluate(self.problem(demand_rps), self.groups)
 
     def problem(self, demand_rps: float, capacity_floor_rps: float = 0.0) -> Problem:
-        """Several are asked, which differ in these alone."""
+        """
+        Return the problem for this demand. The problems of one decision differ in these values
+        only.
+        """
         left_rps = max(demand_rps - self._fixed_rps, LEAST_DEMAND_RPS)
         return replace(
             self._any_problem, demand_rps=left_rps, capacity_floor_rps=capacity_floor_rps

@@ -1,4 +1,4 @@
-"""Rows of numbers, as a cycle gets them, in arrays to reckon with: a column each."""
+"""Incrementally extended NumPy columns of the rows that each cycle receives."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -13,23 +13,26 @@ Rows = Sequence[tuple[Any, ...]]
 
 
 def columns_of(rows: Rows) -> Floats:
-    """At least one row; all are as long."""
+    """Return one column per field. There is at least one row, and all rows have the same length."""
     numbers = np.fromiter(chain.from_iterable(rows), np.float64)
     return np.ascontiguousarray(numbers.reshape(len(rows), -1).T)
 
 
 class KeptColumns:
     """
-    The columns of the rows that were asked of last, which are sorted. Those of the next interval
-    have most of them, and to make these arrays anew would take most of the time in which they are
-    used. One service's at a time are kept: another's begin anew.
+    Cache of the columns of the last rows, which are sorted.
+
+    The rows of the next interval overlap with them, and building the arrays anew would take most of
+    the time in which they are used. The cache holds one service; another service replaces it.
     """
 
     def __init__(self) -> None:
         self._last: tuple[Rows, Floats] = ((), np.empty((0, 0)))
 
     def of(self, rows: Rows) -> Floats:
-        """Kept ones count only where their rows are these very ones."""
+        """
+        Return the columns of `rows`. Cached columns are used only where the rows are identical.
+        """
         known, columns = self._last
         first = bisect_left(known, rows[0])
         again = len(known) - first

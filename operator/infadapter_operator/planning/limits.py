@@ -1,8 +1,8 @@
 """
-How many pods of a target may be planned, and how large, while something of it does not come.
+How many pods of a target may be planned, and how large, while some of its pods fail to start.
 
-Ready pods stay planned. What fails is tried again by one pod at a time, and what fails for one
-cause by one pod for all.
+Ready pods stay planned. A failing target is retried by one pod at a time, and targets that fail for
+a common cause by one pod for all of them.
 """
 
 from collections import Counter
@@ -20,7 +20,7 @@ from infadapter_solver.problem import CPU, Target
 
 @dataclass(frozen=True, slots=True)
 class _Live:
-    """Pods by target that neither leave nor fail, and whether one of them starts."""
+    """Pods by target that neither terminate nor fail, and whether any pod is starting."""
 
     pods: Counter[Target]
     ready: Counter[Target]
@@ -32,14 +32,16 @@ def _live(service: Service, blocks: Blocks, there: Observed, failed: set[str]) -
     gone = {pod.name for pod in there.pods if pod.leaving or (pod.outdated and not pod.ready)}
     live = [pod for pod in there.pods if pod.name not in left | gone]
     pods, ready = Counter(p.target for p in live), Counter(p.target for p in live if p.ready)
-    for target in there.rolling:  # its pod more was not asked for
+    for target in there.rolling:  # the extra pod of a rolling update was not requested
         pods[target] = min(pods[target], max(ready[target], there.desired_pods.get(target, 0)))
     return _Live(pods, ready, starting=any(not pod.ready for pod in live))
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many pods of a target may be planned, and which targets are due to be tried again."""
+    """
+    The number of pods that may be planned by target, and the targets that are due for a retry.
+    """
 
     pods: dict[Target, int]
     due: tuple[Target, ...]
@@ -47,8 +49,9 @@ class Limits:
 
 def may_grow_again(blocks: Blocks, waiting: Collection[Target], now_s: float) -> Blocks:
     """
-    When its back-off is over, what runs of a target may grow again although a pod of it still waits
-    for a node; a new one may be no larger than before, as that pod would have come.
+    Allow running pods of a target to grow again once its back-off has ended, although one of its
+    pods is still unschedulable. A new pod may not be larger than before, since that pod would have
+    been scheduled.
     """
     return {
         target: replace(block, grown_millicores=None)
@@ -68,10 +71,12 @@ def limits_of(
     now_s: float,
 ) -> Limits:
     """
-    Planned may be those that are Ready, or start without trouble. One more is tried when its time
-    has come, none is waited for and nothing else starts: what starts would be given up for what may
-    not come. It is tried beside the plan; only where size is what fails, or where the plan in force
-    has it already, within it.
+    Return how many pods of each blocked target may be planned, and the targets due for a retry.
+
+    Pods that are Ready or start without trouble may be planned. One more is retried when its
+    back-off has ended, no other is awaited and nothing else starts, because a starting pod would be
+    given up for one that may not come. The retry happens beside the plan; it is part of the plan
+    only if the size is what fails or the current plan already contains the pod.
     """
     live = _live(service, blocks, there, failed)
     whole = [b for b in blocks.values() if not b.come and not _is_of_size(service, b, there)]
@@ -103,7 +108,10 @@ def _tried_for_all(
     tried: Collection[Target],
     now_s: float,
 ) -> set[Target]:
-    """Of all that fail for one cause, one target; none while that is tried elsewhere."""
+    """
+    Return the one target to retry for all that fail for a common cause; none while another service
+    does.
+    """
     elsewhere = any(block.cause in there.tried_elsewhere for block in together)
     if elsewhere or not all(block.target in tried for block in together):
         return set()
@@ -116,7 +124,8 @@ def _until_s(blocks: Blocks, target: Target) -> float:
 
 def _whose_turn(service: Service, blocks: Blocks, since_s: float) -> Target:
     """
-    The target to be tried for all that fail for one cause; the next one where it was not planned.
+    Return the target to retry for all that fail for a common cause, rotating over time in case one
+    of them would not be planned.
     """
 
     def attempts(target: Target) -> int:
@@ -127,7 +136,7 @@ def _whose_turn(service: Service, blocks: Blocks, since_s: float) -> Target:
 
 
 def _too_many(service: Service, block: Block, there: Observed) -> frozenset[str]:
-    """Pods that can't grow, and that are no reason to shrink the others."""
+    """Return the pods that cannot grow and are no reason to shrink the others."""
     if not _are_larger_ones_more(service, block, there):
         return frozenset()
     small = (pod for pod in there.of(block.target) if not _is_larger(service, pod, block))
@@ -135,7 +144,10 @@ def _too_many(service: Service, block: Block, there: Observed) -> frozenset[str]
 
 
 def _are_larger_ones_more(service: Service, block: Block, there: Observed) -> bool:
-    """Whether those that grew have more CPU than all would at the size of those that can't."""
+    """
+    Whether the pods that grew have more CPU than all pods would have at the size of those that did
+    not.
+    """
     if block.grown_millicores is None:
         return False
     pods = [pod for pod in there.of(block.target) if not pod.leaving]
@@ -145,12 +157,15 @@ def _are_larger_ones_more(service: Service, block: Block, there: Observed) -> bo
 
 
 def _is_larger(service: Service, pod: Pod, block: Block) -> bool:
-    """As sizes can be planned: one that did not grow may be beyond the last that was measured."""
+    """
+    Whether the pod has more than the block's size, in profiled sizes: beyond the last of them a
+    larger pod serves no more.
+    """
     return measured_millicores(service, pod) > (block.grown_millicores or 0)
 
 
 def _is_of_size(service: Service, block: Block, there: Observed) -> bool:
-    """Whether another size of it may come; not where pods of the size that does not are Ready."""
+    """Whether another size of the target may come. Not if pods of the failing size are Ready."""
     return (
         block.cause in OF_SIZE
         and not _is_too_large(block, there)
@@ -159,13 +174,16 @@ def _is_of_size(service: Service, block: Block, there: Observed) -> bool:
 
 
 def _keeps_all_small(service: Service, block: Block, there: Observed) -> bool:
-    """That some did not grow: none is planned larger, but where those that are have more."""
+    """
+    Whether pods that did not grow limit the planned size, which they do unless the grown ones have
+    more CPU.
+    """
     grows_no_more = block.grown_millicores is not None
     return grows_no_more and not _are_larger_ones_more(service, block, there)
 
 
 def _is_too_large(block: Block, there: Observed) -> bool:
-    """What is Ready, for a new pod of its size to find a node."""
+    """Whether the Ready pods are larger than a new pod could be on any node."""
     fitting = block.fitting_millicores
     return fitting is not None and _largest_ready(there, block.target) > fitting
 
@@ -176,8 +194,8 @@ def _largest_ready(there: Observed, target: Target) -> int:
 
 def _size_caps(service: Service, block: Block, there: Observed) -> list[int]:
     """
-    What pods of it may have at most; where larger ones than may fit, or did not grow, are Ready,
-    they stay, and for still larger ones the nodes have less room.
+    Return upper limits of the planned size, millicores. Ready pods that exceed a limit stay at
+    their size, and become the limit, since nodes have less room for still larger ones.
     """
     largest = _largest_ready(there, block.target)
     grown, fitting = block.grown_millicores, block.fitting_millicores
@@ -195,7 +213,7 @@ def size_limits(
     waiting: Collection[Target],
     now_s: float,
 ) -> dict[Target, int]:
-    """The largest size in millicores that may be planned, of targets that have one."""
+    """Return the largest size in millicores that may be planned, for targets that have a limit."""
     active = (
         b
         for b in blocks.values()

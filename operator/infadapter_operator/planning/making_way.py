@@ -1,7 +1,8 @@
 """
-What makes way for a start that has no room: the least of what is Ready and not planned, or planned
-smaller. Nothing else may be given up for it, and a pod only as far as it has sizes, so it may be
-far more than the room that is lacking.
+How much serving capacity has to be released for a start that has no room.
+
+Only Ready pods that are not planned, or planned smaller, can be released, and a pod only in steps
+of its sizes. So the release may be far more than the room that is lacking.
 """
 
 from collections import Counter
@@ -20,21 +21,26 @@ from infadapter_solver.problem import Allocation
 
 
 class _Way(NamedTuple):
-    """What one pod may free, and the capacity that goes with it."""
+    """What one pod may free, and the capacity lost with it."""
 
     freed_millicores: int
     lost_rps: float
 
 
 def given_up_rps(service: Service, ready: Sequence[Pod], plan: Plan, millicores: float) -> float:
-    """The least capacity that frees so much: of one pod, or of several where none does alone."""
+    """
+    Return the least capacity lost by freeing this much CPU, rps: from one pod, or from several if
+    no pod suffices alone.
+    """
     by_pod = [_ways(service, pod, planned) for pod, planned in _with_planned(ready, plan)]
     alone = [way.lost_rps for ways in by_pod for way in ways if way.freed_millicores >= millicores]
     return min(alone) if alone else _of_several(by_pod, millicores)
 
 
 def _with_planned(ready: Sequence[Pod], plan: Plan) -> Iterator[tuple[Pod, Allocation | None]]:
-    """With the size that each is to have; None for those that are not planned, the latest."""
+    """
+    Yield each pod with its planned size; None for pods that are not planned, which are the latest.
+    """
     groups = {group.target: group for group in plan.groups}
     kept: Counter[object] = Counter()
     for pod in sorted(ready, key=lambda pod: pod.created_at_s):
@@ -56,7 +62,9 @@ def _ways(service: Service, pod: Pod, planned: Allocation | None) -> list[_Way]:
 
 
 def _of_several(by_pod: Sequence[Sequence[_Way]], millicores: float) -> float:
-    """All that each may free, those first that lose least for it."""
+    """
+    Return the capacity lost by releasing whole pods, those with the least loss per millicore first.
+    """
     most = [max(ways) for ways in by_pod if ways]
     freed, lost_rps = 0, 0.0
     for way in sorted(most, key=lambda way: way.lost_rps / way.freed_millicores):

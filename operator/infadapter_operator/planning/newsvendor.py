@@ -1,6 +1,6 @@
 """
-The newsvendor quantile of a service: how much of the load's errors to keep in reserve for, from
-the spec's weights and the price of the capacity for one more request.
+The newsvendor quantile of a service: the quantile of the forecast errors up to which reserve pays,
+from the spec's weights and the price of capacity for one more request.
 """
 
 import statistics
@@ -11,7 +11,10 @@ from infadapter_solver.problem import Objective, Variant
 
 
 def reserve_quantile(service: Service, rps: float) -> float:
-    """A refused request costs its accuracy; the spec's own quantile is the least."""
+    """
+    Return the quantile for the reserve. A refused request costs its accuracy; the spec's own
+    quantile is the lower bound.
+    """
     lost = service.objective.accuracy_weight * max(variant.accuracy for variant in service.variants)
     return newsvendor_quantile(
         rps, lost=lost, price=_price_of_a_request(service), least=service.quantile
@@ -19,7 +22,7 @@ def reserve_quantile(service: Service, rps: float) -> float:
 
 
 def _price_of_a_request(service: Service) -> float:
-    """What capacity for one more request per second costs, on the variant in the middle."""
+    """Return the price of capacity for one more request per second, on the median variant."""
     derived, objective = service.derived.of(service.variants), service.objective
     if derived.priced is None or derived.priced.objective != objective:
         derived.priced = Priced(objective, _price(objective, service.variants))

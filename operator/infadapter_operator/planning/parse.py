@@ -1,7 +1,7 @@
 """
-From what users write, an InferenceService and the profiles that it names, to the loop's Service.
+Convert an InferenceService and the profiles that it names to the loop's `Service`.
 
-Once, at the edge: inside there are only plain numbers in one unit.
+This happens once, at the edge: inside the loop there are only plain numbers, each in one unit.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ from infadapter_solver.problem import CPU, Objective, Resources, Variant
 
 
 class ProfilesUnresolved(Exception):
-    """The spec is valid by itself, and its profiles do not let it be carried out."""
+    """The spec is valid by itself but cannot be carried out with its profiles."""
 
     reason: ClassVar[str] = "ProfilesUnresolved"
 
@@ -31,7 +31,7 @@ class ProfileMissing(ProfilesUnresolved):
 
 
 class ProfileUnfit(ProfilesUnresolved):
-    """It does not say what is needed, or nothing of it fits the budget."""
+    """A profile lacks required data, or none of its allocations fits the budget."""
 
     reason = "ProfileUnfit"
 
@@ -42,7 +42,7 @@ def service_from(
     namespace: str,
     name: str,
 ) -> Service:
-    """`profiles` are by name. Raises ProfileMissing or ProfileUnfit."""
+    """Return the service; `profiles` are by name. Raises ProfileMissing or ProfileUnfit."""
     slo_s = spec.slo.latency_milliseconds / 1000
     measured = {variant.name: _profile(variant, profiles, spec) for variant in spec.variants}
     variants = tuple(
@@ -111,7 +111,7 @@ def _profile(
         raise ProfileMissing(f"variant {variant.name} names VariantProfile {named}: create it")
     try:
         profile = found.as_profile(variant.name)
-    except ValueError as error:  # rows that are there twice, or contradict the operating points
+    except ValueError as error:  # duplicate rows, or rows that contradict the operating points
         raise ProfileUnfit(f"VariantProfile {named}: {error}") from None
     _check_budget(named, profile, spec.budget_amounts)
     return profile
@@ -146,7 +146,10 @@ def _check_budget(named: str, profile: Profile, budget: Resources) -> None:
 
 
 def _check_one_batch_size(named: str, variant: Variant) -> None:
-    """Of a Deployment that exists the batch limit is not ours to set: its pods' size tells it."""
+    """
+    Raise ProfileUnfit if a borrowed Deployment's profile has several batch sizes for one pod size.
+    The operator cannot set the batch limit of such a Deployment, so the pod size must determine it.
+    """
     sizes = Counter(tuple(sorted(a.resources.items())) for a in variant.allocations)
     several = next((dict(size) for size, times in sizes.items() if times > 1), None)
     if several is not None:

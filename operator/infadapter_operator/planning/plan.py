@@ -1,4 +1,4 @@
-"""From a situation to what is decided in it: pure, told the time."""
+"""The planning stage of a reconcile cycle: from a situation to the decision in force. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -32,7 +32,7 @@ from infadapter_solver.problem import Target
 
 
 class NoPlan(Exception):
-    """The solver answers nothing, and there is no decision to hold."""
+    """The solver has no answer, and there is no earlier decision to hold."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
@@ -41,27 +41,29 @@ class NoPlan(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """The decision in force after a cycle, and all that it was derived from."""
+    """The decision in force after a cycle, with everything that it was derived from."""
 
-    service: Service  # with the capacities that its pods deliver, and the surge quotas leave
+    service: Service  # with delivered capacities, and the surge that quotas leave
     present: Present
     calibration: CapacityCalibration
-    blocks: Mapping[Target, Block]  # what does not come
+    blocks: Mapping[Target, Block]  # targets that fail to start
     decision: Decision
     is_solved: bool  # in this cycle
-    load_rps: float | None = None  # of now; None: no fresh data
-    soon_rps: float | None = None  # what it comes to while it rises
-    failure: Failure | None = None  # no data, or no solution: the decision is held
+    load_rps: float | None = None  # current; None: no fresh data
+    soon_rps: float | None = None  # extrapolated while it rises
+    failure: Failure | None = None  # no data or no solution: the decision is held
     error_budget: ErrorBudget = field(default_factory=ErrorBudget)
     probe: Probe | None = None  # a pod that may be started beside the plan
-    without_room: tuple[Target, ...] = ()  # that would be planned, but for room to try a pod
+    without_room: tuple[Target, ...] = ()  # would be planned, but a probe has no room
 
 
 def plan(situation: Situation, *, explains: bool = True) -> Planned:
     """
-    The decision in force, made anew when an interval has passed, when something planned does not
-    come, or when the load has outgrown it. Raises NoPlan. Who reads no reasons need not wait for
-    those of a new plan, which take a solution for every variant.
+    Return the decision in force. Raises NoPlan.
+
+    A new one is made when an interval has passed, when planned pods fail to come, or when the load
+    has outgrown the plan. `explains=False` skips the reasons of a new plan, which cost one solution
+    per variant.
     """
     state, now_s = situation.state, situation.now_s
     calibration = _calibration(situation)
@@ -72,7 +74,7 @@ def plan(situation: Situation, *, explains: bool = True) -> Planned:
     there = present(service, situation.observed, blocks, before, now_s, state.awaited)
     budget = _error_budget(situation)
     found = _found(service, situation, there, budget.pressure, explains=explains)
-    if found.decision.plan is not before:  # what is waited for leaves room for the plan in force
+    if found.decision.plan is not before:  # awaited pods must leave room for the plan in force
         plan = found.decision.plan
         there = present(service, situation.observed, blocks, plan, now_s, state.awaited)
     probe, without_room = _tried_beside(service, situation, there, found)
@@ -97,8 +99,9 @@ def _tried_beside(
     service: Service, situation: Situation, there: Present, found: "_Found"
 ) -> tuple[Probe | None, tuple[Target, ...]]:
     """
-    What may be tried beside the plan, and what has no room for it: asked when a plan is made. What
-    is not answered is not tried.
+    Return the probe pod that may start beside the plan, and the targets for which there is no room.
+
+    Both are decided when a plan is made. If the solver has no answer nothing is probed.
     """
     waiting = situation.state.without_room
     still = None, tuple(target for target in there.without_room if target in waiting)
@@ -151,7 +154,10 @@ class _Found:
 def _found(
     service: Service, situation: Situation, there: Present, pressure: float, *, explains: bool
 ) -> _Found:
-    """What can't be solved is held, if there is anything to hold."""
+    """
+    Return the decision for this cycle. If it cannot be solved, the earlier decision is held, if
+    any.
+    """
     decision = situation.state.decision
     try:
         if situation.load is None:
@@ -166,7 +172,10 @@ def _found(
 
 
 def _without_load(service: Service, situation: Situation, counted: Observed) -> _Found:
-    """Held, unless it names what is gone, or what does not come while nothing serves."""
+    """
+    Hold the decision, unless it names variants that are gone, or pods that fail while nothing
+    serves.
+    """
     decision = situation.state.decision
     if decision is not None and not is_to_be_left(service, decision, counted):
         return _Found(decision=decision, failure=situation.no_load)
@@ -201,8 +210,10 @@ def _with_load(
 
 def _with_one_more(counted: Observed, target: Target) -> Observed:
     """
-    Where too little serves and nothing has room beside the plan, what may come is planned with: to
-    wait for a lower load would be to lose what it could serve.
+    Allow one more pod of a failing target in the plan.
+
+    This applies when capacity is short and a probe has no room beside the plan. Waiting for a lower
+    load would lose what the pod could serve.
     """
     limit = counted.pod_limits.get(target, 0)
     return replace(counted, pod_limits={**counted.pod_limits, target: limit + 1})

@@ -1,6 +1,8 @@
 """
-The demand to plan for, from the history alone: that of now with its reserve, and beside it that of
-the stabilisation window, for which what runs may stay.
+The planning demand, computed from the history alone.
+
+It is the current rate with its reserve; beside it the demand of the stabilisation window, for which
+running pods may stay.
 """
 
 from dataclasses import dataclass, field, replace
@@ -28,38 +30,41 @@ from infadapter_operator.planning.rates import (
 from infadapter_solver.candidates import LEAST_DEMAND_RPS
 
 WARMING_RPS = 1.0
-"""What is planned for before anything is known."""
+"""Demand that is planned for before any load is known."""
 
 
 LEAST_RESERVE_RATIO = 0.1
-"""Of the rate of now: what is multiplied while the error budget burns, at least."""
+"""
+Least reserve, as a share of the current rate, to which the factor of a burning error budget
+applies.
+"""
 
 NOW_S = (1, 2, 3)
-"""Windows of the need of now: longer ones tell of a load that may be over."""
+"""Window lengths (s) of the current need. Longer windows would include load that may be over."""
 
 REACHED_WITHIN_S = START_S + RESIZE_S
-"""A plan that is outgrown sooner than this was made for a load that was over when its pods came."""
+"""A plan that is outgrown sooner than this (s) was out of date before its pods were Ready."""
 
 MOST_GROWTH = 2.0
-"""Times the rate of now, however fast it grows."""
+"""Upper limit of an extrapolation, as a multiple of the current rate."""
 
 MOST_SAMPLES = 30
-"""More of them do not fit into these, however often the loop reconciles."""
+"""Number of samples that cover these windows, however often the loop runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What was measured, and what it comes to, which is reckoned once a cycle."""
+    """The measured load and the rates derived from it, computed once per cycle."""
 
     history: History
     now_rps: float
-    soon_rps: float  # what must be served now: ahead of the rate while it rises
+    soon_rps: float  # must be served now: ahead of the rate while it rises
 
 
 def measured_load(service: Service, history: History) -> Load:
     """
-    What must be served now: the rate, also ahead of it while it rises, and what of the arrivals of
-    the last seconds no queue could hold back within the SLO.
+    Return the load with the rate that must be served now: the current rate, extrapolated while it
+    rises, and at least what no queue could hold back within the SLO.
     """
     samples = history.samples
     rps = rate_now_rps(samples)
@@ -71,8 +76,8 @@ def measured_load(service: Service, history: History) -> Load:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanningDemand:
     """
-    `rps` is planned for. For less, down to `least_rps`, the plan in force may stay; and for
-    `kept_rps` nothing new is done, and what runs may stay.
+    The demand in rps. Plans are made for `rps`. The current plan may stay down to `least_rps`. For
+    `kept_rps` running pods may stay, but nothing new is started.
     """
 
     rps: float  # the forecast, the rate of now, the minimum
@@ -81,11 +86,14 @@ class PlanningDemand:
     forecast_rps: float  # the quantile over the planning horizon
     observed_rps: float  # the highest rate of the stabilisation window, and that of now
     now_rps: float
-    rates: Rates = field(repr=False, compare=False)  # by second, the latest last
+    rates: Rates = field(repr=False, compare=False)  # by second, latest last
 
 
 def planning_demand(service: Service, load: Load, now_s: float) -> PlanningDemand:
-    """The highest of: forecast, the rate of now, the minimum; and what the window saw."""
+    """
+    Return the planning demand: the highest of forecast, current rate and minimum, and what the
+    window saw.
+    """
     history, now_rps = load.history, load.soon_rps
     floor_rps = max(now_rps, service.minimum_rps, LEAST_DEMAND_RPS)
     rates = every_second(history.samples, MEMORY_S)
@@ -113,7 +121,10 @@ def planning_demand(service: Service, load: Load, now_s: float) -> PlanningDeman
 
 
 def with_reserve(demand: PlanningDemand, factor: float) -> PlanningDemand:
-    """With so many times the reserve; a steady load's is next to none, and may be too little."""
+    """
+    Return the demand with `factor` times its reserve. A steady load has almost no reserve, so at
+    least `LEAST_RESERVE_RATIO` of the rate is multiplied.
+    """
     reserve_rps = max(demand.rps - demand.now_rps, LEAST_RESERVE_RATIO * demand.now_rps)
     more_rps = (factor - 1) * reserve_rps
     rps = demand.rps + more_rps
@@ -136,15 +147,16 @@ def at_most(demand: PlanningDemand, most_rps: float) -> PlanningDemand:
 
 def extrapolated_rps(planned_rps: float, age_s: float, now_rps: float) -> float:
     """
-    What the load comes to while a new plan is reached, if it grows on as it has outgrown the last
-    one, `age_s` old: exponentially. A plan for less would start pods that the next one throws away.
+    Return the rate by the time a new plan is reached, if it keeps growing exponentially as it has
+    outgrown the last plan, which is `age_s` old. A plan for less would start pods that the next one
+    discards.
     """
     growth: float = (now_rps / planned_rps) ** (REACHED_WITHIN_S / age_s)
     return now_rps * min(MOST_GROWTH, growth)
 
 
 def _near(service: Service, rates: Rates, now_rps: float) -> tuple[Reserve, float]:
-    """What is needed within the next seconds, and what was within the stabilisation window."""
+    """Return the reserve for the next seconds, and the need within the stabilisation window."""
     quantile = reserve_quantile(service, now_rps)
     reserve = needed_soon(rates, service.slo_s, now_rps, quantile)
     return reserve, highest_need_rps(rates, service.slo_s, service.kept_s)
@@ -155,17 +167,17 @@ def warming_demand_rps(service: Service) -> float:
 
 
 def is_young(service: Service, history: History) -> bool:
-    """Too short a history, since its last gap, to take anything away on."""
+    """Whether the history since its last gap is too short to remove capacity."""
     least_s = service.stabilization_s - max(1.0, service.interval_s)
     return not history.is_unbroken_for(least_s)
 
 
 def planning_window_s(service: Service) -> float:
-    """How much history planning needs."""
+    """Return how much history planning needs, s."""
     wanted_s = history_s(service.forecast, service.planning_horizon_s, service.calendar.season)
     return max(wanted_s, recent_window_s(service))
 
 
 def recent_window_s(service: Service) -> float:
-    """How much of it must be as fine as it was measured."""
+    """Return how much of the history must have the full resolution, s."""
     return service.kept_s + service.interval_s

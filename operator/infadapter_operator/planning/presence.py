@@ -1,9 +1,8 @@
 """
-What counts of what is observed.
+Which of the observed pods count towards the plan.
 
-Pods of lost nodes serve nothing and hold nothing that another could not have. The one pod of a
-target in trouble is waited for, not planned with: its platform tries it again by itself, and to
-delete it would only begin anew.
+Pods of lost nodes serve nothing and hold no budget. The one failing pod of a target is awaited, not
+planned with: its platform retries it by itself, and deleting it would only start over.
 """
 
 from collections import Counter
@@ -28,16 +27,16 @@ from infadapter_solver.problem import Plan, Resources, Target
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Present:
     """
-    All that is observed, what counts of it, and how many pods of a target were left out; what is
-    tried again beside the plan, and what may be.
+    All observed pods, those that count, and the number left out by target; the targets that are
+    retried beside the plan, and those that may be.
     """
 
     everything: Observed
     counted: Observed
     absent: Mapping[Target, int]
-    awaited: frozenset[str] = frozenset()  # pods that are waited for and do not count
-    due: tuple[Target, ...] = ()  # to be tried again, with room for a pod
-    without_room: tuple[Target, ...] = ()  # the same, but there is none
+    awaited: frozenset[str] = frozenset()  # failing pods that are awaited and do not count
+    due: tuple[Target, ...] = ()  # due for a retry, with room for a pod
+    without_room: tuple[Target, ...] = ()  # due for a retry, without room
     room: Resources = field(default_factory=dict)  # for such a pod
 
 
@@ -49,14 +48,19 @@ def present(
     now_s: float,
     awaited: Collection[str] = frozenset(),
 ) -> Present:
-    """`blocks` are those of this cycle; `plan` and what was `awaited` are those of the last."""
+    """
+    Return what counts of `observed`. `blocks` are those of this cycle; `plan` and `awaited` those
+    of the last.
+    """
     if not (blocks or any(pod.is_lost for pod in observed.pods)):
         return Present(everything=observed, counted=observed, absent={})
     failed = {pod.name for pod in failing(service, observed, blocks, now_s)}
     again = {t for t, block in blocks.items() if now_s >= block.until_s and not block.come}
     tried = started(observed, plan, again, awaited, failed)
     kept = _with_room(service, observed, plan, tried)
-    failed |= {pod.name for pod in tried[len(kept) :]}  # make way, and are not planned with
+    failed |= {
+        pod.name for pod in tried[len(kept) :]
+    }  # removed for lack of room, and not planned with
     uncreated = _uncreated(observed, blocks, plan, again)
     waiting = _waiting(service, observed, blocks, plan, now_s)
     waiting = {**waiting, **{pod.target: pod.name for pod in kept}}
@@ -86,7 +90,7 @@ def present(
 def _absent(
     observed: Observed, left_out: Collection[str], uncreated: Mapping[Target, int]
 ) -> dict[Target, int]:
-    """By target, how many pods are left out, those that were never created with them."""
+    """Return the number of pods left out by target, pods that were never created included."""
     gone = Counter(pod.target for pod in observed.pods if pod.name in left_out)
     gone.update(uncreated)
     return {target: _not_counted(observed, target, gone[target], left_out) for target in gone}
@@ -98,7 +102,9 @@ def _without(
     absent: Mapping[Target, int],
     waiting: Collection[str],
 ) -> Observed:
-    """What is left: of what is left out, only the room of what is waited for is held."""
+    """
+    Return the observation without the pods left out. Of those only awaited pods still hold room.
+    """
     aside = [pod for pod in observed.pods if pod.name in waiting]
     return replace(
         observed,
@@ -112,7 +118,7 @@ def _without(
 def _with_room(
     service: Service, observed: Observed, plan: Plan | None, tried: Sequence[Pod]
 ) -> Sequence[Pod]:
-    """Of what starts beside the plan, what that leaves room for; the newest makes way first."""
+    """Return the probe pods for which the plan leaves room; the newest is dropped first."""
     names = {pod.name for pod in tried}
     while tried:
         gone = names - {pod.name for pod in tried}
@@ -125,7 +131,10 @@ def _with_room(
 
 
 def _not_counted(observed: Observed, target: Target, gone: int, left_out: Collection[str]) -> int:
-    """Of the pods that were asked for: the pod more of a rolling change, the newest, was not."""
+    """
+    Return how many of the requested pods are left out. The extra pod of a rolling update, the
+    newest, was not requested.
+    """
     asked = observed.desired_pods.get(target, 0)
     own = [pod for pod in observed.of(target) if not pod.leaving]
     more = sorted(own, key=lambda pod: pod.created_at_s)[asked:]
@@ -136,8 +145,10 @@ def _waiting(
     service: Service, observed: Observed, blocks: Blocks, plan: Plan | None, now_s: float
 ) -> Mapping[Target, str]:
     """
-    By target, the oldest pod that fails. It is waited for at rest, where it takes room from nobody:
-    the budget holds all that is there, and the plan with it, and what is planned can start.
+    Return the oldest failing pod by target, if it may be awaited.
+
+    That is allowed while it takes room from nobody: the budget holds all existing pods and the
+    plan, and the missing planned pods can start.
     """
     failed = [pod for pod in failing(service, observed, blocks, now_s) if pod.target in blocks]
     waiting = {pod.target: pod for pod in reversed(failed)}
@@ -155,8 +166,8 @@ def _waiting(
 
 def _planned(observed: Observed, plan: Plan | None, left: Collection[Target]) -> Resources:
     """
-    What the plan holds without new pods of what is left, of which it has none from now on: with the
-    one that fails in both, there would be room for it only twice.
+    Return what the plan holds without new pods of blocked targets, of which none will be planned.
+    The failing pod would otherwise be counted twice.
     """
     live = _live(observed)
     total: Resources = {}
@@ -172,8 +183,8 @@ def _live(observed: Observed) -> Counter[Target]:
 
 def _starting(observed: Observed, plan: Plan | None, left: Collection[Target]) -> list[Resources]:
     """
-    Of each target of which planned pods are missing, what the next one holds; what is left starts
-    none.
+    Return what the next pod holds, for each target that still lacks planned pods. Blocked targets
+    start none.
     """
     live = _live(observed)
     return [
@@ -187,8 +198,8 @@ def _uncreated(
     observed: Observed, blocks: Blocks, plan: Plan | None, again: Collection[Target]
 ) -> Mapping[Target, int]:
     """
-    One pod of each target whose pods are refused: who makes them tries that one again. And the one
-    that was asked for beside the plan, and is not there yet.
+    Return one pod for each blocked target whose pods are refused, since the controller retries that
+    one, and for each probe pod that was requested and does not exist yet.
     """
     planned = planned_pods(plan)
     live = Counter(pod.target for pod in observed.pods if not pod.leaving)

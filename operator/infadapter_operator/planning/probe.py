@@ -1,8 +1,9 @@
 """
-One pod of what did not come, tried beside the plan: no other pod, weight or plan changes for it.
+Probe pods: one pod of a variant that failed before, started beside the plan.
 
-Only once it is Ready a plan is made with its variant. It takes no room from what is planned: where
-the plan has yet to start or grow, or budget and surge are full, it waits or makes way.
+No other pod, weight or plan changes for it. Only once it is Ready a plan includes its variant. It
+takes no room from the plan: while planned pods have yet to start or grow, or budget and surge are
+full, it waits or is removed.
 """
 
 from collections import Counter
@@ -27,7 +28,7 @@ from infadapter_solver.problem import Allocation, Plan, PodGroup, PodSize, Resou
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """A pod to be started beside the plan."""
+    """A pod to start beside the plan."""
 
     target: Target
     size: PodSize
@@ -43,9 +44,11 @@ def probe_of(
     now_s: float,
 ) -> Probe | None:
     """
-    Of the first target that would be planned if its pods came; at that size, or the largest other
-    one that has room: it shows as well whether they do. One that the budget holds comes first, as
-    surge is in use for as long as the patience with it.
+    Return a probe of the first target that would be planned if its pods came, or None.
+
+    It has the planned size, or the largest other size that has room: any size shows whether pods
+    come. Sizes within the budget are preferred, since surge would be in use for as long as the
+    patience lasts.
     """
     for target in targets:
         wanted = wanted_of(service, load, counted, decision, target, now_s)
@@ -89,13 +92,15 @@ def _sizes(service: Service, target: Target) -> list[Allocation]:
 
 
 def comes_at(observed: Observed, target: Target, allocation: Allocation) -> Resources:
-    """What a further pod holds: beside others it comes up at their template's size."""
+    """
+    Return what a further pod holds. Beside existing pods it starts at the size of their template.
+    """
     template = observed.templates.get(target)
     return largest(allocation.resources, template.resources if template else {})
 
 
 def has_room(service: Service, observed: Observed, target: Target, room: Resources) -> bool:
-    """For a pod of any of its sizes."""
+    """Whether there is room for a pod of any of the target's sizes."""
     sizes = _sizes(service, target)
     return any(fits(comes_at(observed, target, size), room) for size in sizes)
 
@@ -104,9 +109,11 @@ def room_beside(
     service: Service, observed: Observed, plan: Plan | None, aside: Collection[str]
 ) -> Resources:
     """
-    What budget and surge leave beside all that is held and all that the plan has yet to hold;
-    `aside` are pods that the plan does not count. Surge is there only once the plan is reached: on
-    the way to it, it is for what is planned.
+    Return what budget and surge leave beside everything held and everything the plan has yet to
+    hold.
+
+    `aside` are pods that do not count towards the plan. Surge is included only once the plan is
+    reached; before, it is for planned pods.
     """
     reached = _is_reached(observed, plan, aside)
     room = plus(service.budget, service.max_surge) if reached else dict(service.budget)
@@ -121,7 +128,10 @@ def room_beside(
 
 
 def _is_reached(observed: Observed, plan: Plan | None, aside: Collection[str]) -> bool:
-    """Not while a roll is under way, which has yet to hold more."""
+    """
+    Whether all planned pods are Ready at their size. Not during a rolling update, which will hold
+    more.
+    """
     if observed.rolling:
         return False
     ready = [
@@ -146,9 +156,10 @@ def started(
     failed: Collection[str],
 ) -> list[Pod]:
     """
-    What starts beside the plan and has not failed, the oldest first: the newest pod of each of the
-    `targets` that may be tried again, where more are there than planned, so that it is known after
-    a restart; and what was waited for, and now starts after all.
+    Return the pods that start beside the plan and have not failed, oldest first.
+
+    That is the newest surplus pod of each of the retryable `targets`, so that probes are recognised
+    after a restart, and awaited pods that start after all.
     """
     live = [pod for pod in observed.pods if not (pod.leaving or pod.is_lost)]
     beyond = Counter(pod.target for pod in live) - planned_pods(plan)

@@ -1,4 +1,4 @@
-"""From a service and what runs to the solver's question."""
+"""Translate a service and its running pods to the solver's problem."""
 
 from dataclasses import replace
 
@@ -25,16 +25,17 @@ from infadapter_solver import solve as solve_problem
 from infadapter_solver.candidates import LEAST_DEMAND_RPS
 
 OVERLOAD_TOLERANCE = 0.005
-"""What an overloaded service may serve less than it could, for the sake of the pods it has."""
+"""Share of the servable rate that an overloaded service may give up to keep its current pods."""
 
 
 def problem_for(
     service: Service, observed: Observed, demand_rps: float, capacity_floor_rps: float = 0.0
 ) -> Problem:
     """
-    What to plan: the service, less what untouchable pods serve and use, which stay as they are.
+    Return the planning problem: the service less the pods that other controllers own, which stay as
+    they are.
 
-    The price of a core stays that of the whole budget, so that a conflict makes nothing dearer.
+    Prices are relative to the whole budget, so that a conflict does not change them.
     """
     theirs = untouchable_pods(observed)
     return Problem(
@@ -51,15 +52,15 @@ def problem_for(
 
 
 def budget_for(service: Service, observed: Observed) -> Resources:
-    """Less what untouchable pods use."""
+    """Return the budget less what untouchable pods use."""
     theirs = untouchable_pods(observed)
     return _without(service.budget, theirs) if theirs else service.budget
 
 
 def solved(problem: Problem) -> Plan:
     """
-    The best plan; of a floor that the budget cannot hold, as much is kept as it can, and it is no
-    reason to call the plan infeasible.
+    Return the best plan. If the budget cannot hold the capacity floor, as much of it as possible is
+    kept; that alone does not make the plan infeasible.
     """
     plan = solve_problem(problem)
     if plan.feasible:
@@ -74,8 +75,10 @@ def solved(problem: Problem) -> Plan:
 
 def _best_effort(problem: Problem, most: Plan) -> Plan:
     """
-    Nearly as much as can be served at all: three pods may serve a thousandth more than one of their
-    size together, and in an overload none should start, or shrink, for that.
+    Return a plan that serves nearly as much as possible.
+
+    Three pods may serve a thousandth more than one pod of their total size. In an overload no pod
+    should start or shrink for that.
     """
     served_rps = sum(most.served_rps.values())
     nearly = solve_problem(replace(problem, demand_rps=served_rps * (1 - OVERLOAD_TOLERANCE)))
@@ -94,9 +97,11 @@ def known_groups(
     service: Service, observed: Observed, groups: tuple[PodGroup, ...]
 ) -> tuple[PodGroup, ...]:
     """
-    These groups with the capacities of today's profiles; empty if one of them may not be any more:
-    its variant, its resource or its size has left the spec, another controller writes there, or
-    its pods do not come.
+    Return the groups with the current profiles' capacities; empty if one of them is no longer
+    allowed.
+
+    That is so if its variant, resource or size left the spec, if another controller owns its
+    Deployment, or if its pods fail to come.
     """
     if not all(_may_stay(service, observed, group) for group in groups):
         return ()
@@ -104,7 +109,7 @@ def known_groups(
 
 
 def exceeds(observed: Observed, plan: Plan) -> bool:
-    """Whether it wants pods that do not come."""
+    """Whether the plan contains pods that are known not to come."""
     return any(_is_beyond_limit(observed, group) for group in plan.groups)
 
 
@@ -115,7 +120,9 @@ def _is_beyond_limit(observed: Observed, group: PodGroup) -> bool:
 
 
 def adoptable(service: Service, observed: Observed) -> tuple[PodGroup, ...]:
-    """What runs, as a plan: one size for each target, the one that most of its pods have."""
+    """
+    Return the running pods as a plan, with one size per target: the one that most of its pods have.
+    """
     ours = [pod for pod in observed.pods if pod.target not in observed.untouchable]
     chosen: dict[Target, PodGroup] = {}
     for group in sorted(running_groups(service, ours), key=lambda g: (g.pods, g.allocation.size)):
@@ -126,7 +133,7 @@ def adoptable(service: Service, observed: Observed) -> tuple[PodGroup, ...]:
 
 
 def is_of_spec(service: Service, group: PodGroup) -> bool:
-    """Whether the spec has its variant and its size, and a budget of all that it uses."""
+    """Whether the spec has the group's variant and size, and a budget for all resources it uses."""
     size = group.allocation.size
     return fitting(service, group.target, size) is not None and all(
         service.budget.get(name, 0) for name, n in size.resources.items() if n
@@ -147,7 +154,10 @@ def _of_today(service: Service, group: PodGroup) -> PodGroup:
 
 
 def _plannable(variants: tuple[Variant, ...], observed: Observed) -> tuple[Variant, ...]:
-    """Without what another controller scales, and without sizes that do not come."""
+    """
+    Return the variants without targets that another controller scales, and without sizes that do
+    not come.
+    """
     if not (observed.untouchable or observed.size_limits):
         return variants
     return tuple(_of_plannable(variant, observed) for variant in variants)

@@ -1,9 +1,9 @@
 """
-Surge within the quotas of a namespace: what they leave beside the budget, and no more.
+Surge within the ResourceQuotas of a namespace: no more than they leave beside the budget.
 
-Where a quota is the budget, the API server refuses what is started beyond it; it is planned and
-rolled out as without surge then. A quota that leaves less than the budget changes no plan: that its
-pods are refused is told as it is.
+If a quota equals the budget, the API server refuses every start beyond it, so plans and rollouts
+work as without surge. A quota below the budget changes no plan; that pods are refused is reported
+as such.
 """
 
 from collections.abc import Mapping
@@ -16,13 +16,13 @@ Quotas = Mapping[str, Resources]
 
 
 def within_quotas(service: Service, quotas: Quotas) -> Service:
-    """With the surge that all of them leave."""
+    """Return the service with the surge that all quotas leave."""
     left = {name: _least(service, quotas, name) for name in service.max_surge}
     return service if left == service.max_surge else replace(service, max_surge=left)
 
 
 def limiting(service: Service, quotas: Quotas, *, margin: float = 0.0) -> tuple[str, ...]:
-    """Those that leave less than the surge that is asked for, and so much of it more."""
+    """Return the quotas that leave less than the requested surge, plus `margin` of it."""
     return tuple(
         quota
         for quota, allowed in sorted(quotas.items())

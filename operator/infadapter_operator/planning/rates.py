@@ -1,8 +1,8 @@
 """
-From samples to rates: the one place that says over how long a rate is a mean.
+From samples to rates: the only place that defines over how long a rate is averaged.
 
-Capacities were measured under Poisson arrivals, so the noise of single seconds is in them already.
-Planning for the highest second would count it twice; means over a few seconds do not.
+Capacities were measured under Poisson arrivals, so they include the noise of single seconds.
+Planning for the highest second would count that noise twice; means over a few seconds do not.
 """
 
 import math
@@ -17,21 +17,25 @@ from infadapter_operator.domain.load import Sample
 from infadapter_operator.planning.kept_columns import Floats, KeptColumns, columns_of
 
 BUCKET_S = 5.0
-"""The shortest time over which a rate is a mean, for planning."""
+"""Shortest time over which a rate is averaged for planning, s."""
 
 WINDOWS_S = (30.0, 10.0, 5.0, 3.0, 2.0, 1.0, 0.5)
-"""The rate of now is the mean over the first of these that the shorter ones do not contradict."""
+"""
+Window lengths (s). The current rate is the mean over the first that the shorter ones do not
+contradict.
+"""
 
 LONG_GAP_S = 60.0
-"""What lies before a gap in the data as long as this says little of now."""
+"""Gap in the data, s, before which samples say little about now."""
 
 
 def bucketed(samples: Iterable[Sample]) -> tuple[Sample, ...]:
     """
-    Means over whole buckets, each at its end; buckets without samples are left out.
+    Return means over whole buckets, each at its end; buckets without samples are left out.
 
-    A sample stands for the time that ends with it. Buckets lie on multiples of their length, so
-    that two cycles at the same time see the same ones; the unfinished last one is left out.
+    A sample stands for the time that ends with it. Buckets are aligned to multiples of their
+    length, so that two cycles at the same time see the same ones; the unfinished last bucket is
+    left out.
     """
     groups: dict[int, list[float]] = {}
     last_s = -math.inf
@@ -47,10 +51,10 @@ def bucketed(samples: Iterable[Sample]) -> tuple[Sample, ...]:
 
 def every_second(samples: Sequence[Sample], most_s: int) -> Floats:
     """
-    The rate of each of the last seconds, as far back as they go without a gap of a minute or more.
+    Return the rate of each of the last seconds, back to the last gap of a minute or more.
 
-    A sample stands for the time that ends with it, so finer ones are counted together, and a second
-    between coarser ones has the later one's rate.
+    A sample stands for the time that ends with it. Finer samples are combined, and a second between
+    coarser ones has the rate of the later sample.
     """
     at_s, rates = kept.of(samples)
     return _by_second(at_s, rates, most_s)
@@ -79,8 +83,8 @@ def _by_second(at_s: Floats, rates: Floats, most_s: int) -> Floats:
 
 def latest_seconds(samples: Sequence[Sample], most_s: int) -> list[float]:
     """
-    The same of a few samples, as every cycle asks for it: arrays of so few take far longer to make
-    than to add up.
+    Return the same for a few samples as a list. Every cycle asks for it, and arrays of so few
+    numbers take longer to build than to sum.
     """
     if all(later.at_s - sample.at_s == 1.0 for sample, later in pairwise(samples)):
         return [sample.rps for sample in samples[-most_s:]]
@@ -90,7 +94,7 @@ def latest_seconds(samples: Sequence[Sample], most_s: int) -> list[float]:
 
 
 def highest_rps(samples: Sequence[Sample], since_s: float) -> float:
-    """The highest bucket since then; of a history too short for one, the mean."""
+    """Return the highest bucket since `since_s`, or the mean of a history too short for one."""
     recent = [sample for sample in samples if sample.at_s > since_s]
     buckets = bucketed(recent)
     if not buckets:
@@ -100,9 +104,8 @@ def highest_rps(samples: Sequence[Sample], since_s: float) -> float:
 
 def rate_now_rps(samples: Sequence[Sample]) -> float:
     """
-    The rate at the end of the samples: as steady as the load, as quick as its jumps.
-
-    The mean over the longest window, unless a shorter one says otherwise by more than its noise.
+    Return the current rate: the mean over the longest window that no shorter window contradicts by
+    more than its noise. It is as steady as the load and follows a jump at once.
     """
     end_s = samples[-1].at_s
     recent = _last(samples, end_s - WINDOWS_S[0])
@@ -118,30 +121,32 @@ def rate_now_rps(samples: Sequence[Sample]) -> float:
 
 RISING_MEANS = 3
 """
-So many means in turn must have risen, each by much of the largest rise, before a rise is taken to
-go on: a step is one rise, or two where it falls within a second.
+Number of consecutive means that must have risen, each by a good part of the largest rise, for a
+rise to be extrapolated. A step is one rise, or two if it falls within a second.
 """
 
 TREND_S, REACTION_S = 1.0, 3.0
 """
-A mean is over TREND_S, or over a sample where these are longer. What is asked for now is in
-force REACTION_S after what it was decided on: a scrape, a cycle, a resize.
+Means are over TREND_S, or over one sample if samples are farther apart. A decision takes effect
+REACTION_S after the load that caused it: a scrape, a cycle, a resize.
 """
 
 MIN_RISE_RATIO = 0.25
-"""The least part of the largest rise that the smallest must be: a ramp rises evenly."""
+"""Smallest rise as a share of the largest: a ramp rises evenly."""
 
 BASELINE_S = 10.0
-"""The mean over this long must be left by more than noise, too: cycles are many."""
+"""
+The load must also exceed its mean over this long (s) by more than noise, as there are many cycles.
+"""
 
 MAX_EXTRAPOLATION = 1.5
-"""Times the last mean, whatever the slope."""
+"""Upper limit of the extrapolation, as a multiple of the last mean."""
 
 
 def rate_soon_rps(samples: Sequence[Sample], now_rps: float) -> float:
     """
-    The rate of now, or, in the middle of a rise, that which it will have come to when what is
-    decided now is in force. A rise is what the last few seconds alone say.
+    Return the current rate, or, during a rise, the rate at the time when a decision made now takes
+    effect. A rise is detected from the last few seconds alone.
     """
     means = _latest_means(samples, RISING_MEANS + 1)
     rises = [later - earlier for earlier, later in pairwise(means)]
@@ -158,7 +163,10 @@ def rate_soon_rps(samples: Sequence[Sample], now_rps: float) -> float:
 
 
 def _latest_means(samples: Sequence[Sample], count: int) -> list[float]:
-    """Over TREND_S each, or of a sample each where these are farther apart; the oldest first."""
+    """
+    Return the latest means, oldest first: over TREND_S each, or single samples if they are farther
+    apart.
+    """
     end_s = samples[-1].at_s
     latest = samples[-count:]
     if len(latest) > 1 and (latest[-1].at_s - latest[0].at_s) / (len(latest) - 1) >= TREND_S - 0.01:
@@ -179,6 +187,6 @@ def mean_rps(samples: Sequence[Sample]) -> float:
 
 
 def _last(samples: Sequence[Sample], after_s: float) -> Sequence[Sample]:
-    """At least the last sample, however far apart they are."""
+    """Return the samples after `after_s`, but at least the last one."""
     start = bisect_right(samples, (after_s + 1e-9, math.inf))
     return samples[min(start, len(samples) - 1) :]

@@ -1,6 +1,6 @@
 """
-Why a plan is as it is: what it was made for, which single variants would have been worse, and which
-constraint keeps it from being better. Computed only for a plan that is new.
+The reasons of a plan: its inputs, the single variants that would have been worse, and the binding
+constraint. Computed only for a new plan.
 """
 
 from dataclasses import replace
@@ -31,8 +31,8 @@ def with_reasons(
     explains: bool = True,
 ) -> Decision:
     """
-    With the reasons of the plan, which do not change while it is kept; of a new one only where it
-    `explains`.
+    Return the decision with its reasons. A plan that is kept keeps them; a new one gets them only
+    with `explains`.
     """
     if previous and decision.plan is previous.plan and previous.is_from_load:
         return _with_reasons_of(decision, previous)
@@ -42,7 +42,7 @@ def with_reasons(
 
 
 def explained(service: Service, problem: Problem, decision: Decision) -> Decision:
-    """The decision with its reasons; `problem` is the one that it answers."""
+    """Return the decision with its reasons; `problem` is the problem that it solves."""
     plan = decision.plan
     binding = binding_of(problem, plan)
     rejected = tuple(
@@ -66,9 +66,9 @@ def explained(service: Service, problem: Problem, decision: Decision) -> Decisio
 def _inputs(service: Service, decision: Decision) -> str:
     demand = f"planned for {decision.demand_rps:.1f} rps"
     if decision.source is Source.ADOPTED:
-        return "what already ran was adopted, no load has been seen yet"
+        return "running pods were adopted, no load has been observed yet"
     if decision.source is Source.WARMING:
-        return f"{demand}: nothing ran and no load has been seen yet"
+        return f"{demand}: no pods were running and no load has been observed yet"
     if decision.forecast_rps is None or decision.observed_rps is None:
         return demand
     return (
@@ -88,7 +88,10 @@ def _expects(service: Service, plan: Plan, latency_s: float | None) -> str:
 
 
 def _expected_latency_s(service: Service, plan: Plan) -> float | None:
-    """Of the slowest group, at the SLO's percentile; None where a profile does not say."""
+    """
+    Return the latency of the slowest group at the SLO's percentile, s; None if a profile does not
+    have it.
+    """
     found = [_latency_of(service, plan, group) for group in plan.groups]
     known = [latency_s for latency_s in found if latency_s is not None]
     return max(known) if found and len(known) == len(found) else None

@@ -1,11 +1,11 @@
 """
-The recourse of a plan: what is expected to be missed when the load rises beyond what its pods come
-to serve in place, as in stochastic programming with recourse.
+The recourse of a plan: what it is expected to miss when the load rises beyond what its pods can
+serve through in-place resizes (as in stochastic programming with recourse).
 
-Where surge is short, what is started in such a rise has no room until something that serves is
-given up, for the ten seconds of a start. A plan's objective says nothing of this, and pods of one
-slow variant that fill the budget look as good as such with a way on. The rises of the last half
-hour say what the difference is worth.
+Where surge is short, a start in such a rise has no room until serving pods are released, for the
+ten seconds of a start. The objective of a plan does not show this: pods of one slow variant that
+fill the budget look as good as a plan with a growth path. The rises of the last half hour tell what
+the difference is worth.
 """
 
 from dataclasses import dataclass
@@ -26,17 +26,20 @@ from infadapter_solver.problem import Resources, Target
 
 @dataclass(frozen=True, kw_only=True)
 class Recourse:
-    """`now` values a plan for the rate of now: for what may come, it has its recourse."""
+    """
+    Values plans with their recourse. `now` evaluates a plan at the current rate; the future is in
+    the recourse.
+    """
 
     now: Switch
-    needed_rps: Array  # by second, of the last half hour, beyond what untouchable pods serve
+    needed_rps: Array  # by second, last half hour, less what untouchable pods serve
 
     def worth(self, plan: Plan) -> float:
-        """In objective, less what is expected to be missed."""
+        """Return the objective less the expected misses."""
         return self.now.worth(evaluate(self.now.problem, plan.groups)) - self.cost(plan)
 
     def cost(self, plan: Plan) -> float:
-        """What is expected to be missed, at the accuracy of the plan."""
+        """Return the expected misses, weighted by the accuracy of the plan."""
         service, observed = self.now.service, self.now.observed
         limit_rps = vertical_limit_rps(service, observed, plan.groups)
         if limit_rps >= self._most_rps:
@@ -73,8 +76,7 @@ def recourse_of(now: Switch, rates: Array) -> Recourse:
 
 def with_recourse(best: Plan, kept: Plan | None, switch: Switch, recourse: Recourse) -> Plan:
     """
-    The best plan; or one with a standby, or the one in force, where the rises that the last half
-    hour lets expect make that worth more.
+    Return the best plan, one with a standby, or the current one, by value including the recourse.
     """
     if recourse.cost(best) <= WORTH_MOVING:
         return best

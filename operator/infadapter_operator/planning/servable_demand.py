@@ -1,6 +1,6 @@
 """
-The demand to plan for where that is more than was measured, in a rise or while the error budget
-burns: no more than the budget serves.
+Planning demand beyond the measured load (in a rise, or while the error budget burns), limited to
+what the budget can serve.
 """
 
 from dataclasses import replace
@@ -22,7 +22,9 @@ from infadapter_operator.planning.problem import problem_for, solved, untouchabl
 def servable_demand(
     service: Service, load: Load, observed: Observed, now_s: float, reserve_factor: float
 ) -> PlanningDemand:
-    """With more reserve no more than the budget serves, for the same reason."""
+    """
+    Return the planning demand. With an increased reserve it does not exceed what the budget serves.
+    """
     demand = planning_demand(service, load, now_s)
     if reserve_factor == 1:
         return demand
@@ -38,7 +40,10 @@ def extrapolated(
     previous: Decision,
     now_s: float,
 ) -> PlanningDemand:
-    """No more than the budget serves: nobody has asked for that yet."""
+    """
+    Return the demand extrapolated along a rise, limited to what the budget serves: these requests
+    have not arrived yet.
+    """
     age_s = now_s - previous.decided_at_s
     grown_rps = extrapolated_rps(previous.demand_rps, age_s, demand.now_rps)
     served_rps = _served_rps(service, observed, grown_rps)
@@ -46,6 +51,6 @@ def extrapolated(
 
 
 def _served_rps(service: Service, observed: Observed, demand_rps: float) -> float:
-    """What the budget serves of it."""
+    """Return how much of the demand the budget serves, rps."""
     most = solved(problem_for(service, observed, demand_rps))
     return sum(most.served_rps.values()) + untouchable_rps(service, observed)

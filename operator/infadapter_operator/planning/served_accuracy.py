@@ -1,6 +1,6 @@
 """
-How accurate the answers were, beside how accurate they were planned to be: pods with operating
-points choose for themselves, and a burst costs accuracy before it costs anything else.
+The accuracy of the answers beside the planned one. Pods with operating points choose them by
+themselves, and in a burst they lose accuracy before anything else.
 """
 
 from collections.abc import Mapping
@@ -15,8 +15,10 @@ def served_accuracy(
     service: Service, observed: Observed, delivered: Mapping[str, Delivered]
 ) -> float | None:
     """
-    The mean of what was answered in time, by pods of the service that are still there; None where
-    nobody tells, or nothing was answered. Without operating points it is the variant's accuracy.
+    Return the mean accuracy of answers in time, over the service's existing pods.
+
+    None if no pod reports it or nothing was answered. Without operating points a pod counts with
+    its variant's accuracy.
     """
     answered_rps, gained = 0.0, 0.0
     for pod in observed.pods:

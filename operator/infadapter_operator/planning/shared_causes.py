@@ -1,4 +1,4 @@
-"""What fails for a cause that is not its own: a registry, a quota."""
+"""Failures whose cause is shared by several targets or services: a registry, a quota."""
 
 from collections.abc import Iterable
 from itertools import pairwise
@@ -9,8 +9,8 @@ from infadapter_operator.domain.service import Service
 
 SHARED_WITHIN_S = 60.0
 """
-Two variants that fail for one cause within this, and the patience with the second one, have it in
-common: a registry, a quota.
+Two variants that fail for one cause within this time (s), plus the patience with the second, share
+it.
 """
 
 SHAREABLE = (Cause.IMAGE, Cause.CONFIG, Cause.REFUSED)
@@ -18,8 +18,10 @@ SHAREABLE = (Cause.IMAGE, Cause.CONFIG, Cause.REFUSED)
 
 def shared(blocks: Iterable[Block], service: Service, observed: Observed) -> tuple[Block, ...]:
     """
-    Blocks whose cause is not their target's own: other targets, or services, were left for it at
-    about the same time, and no pod that was made since then has become Ready.
+    Return the blocks whose cause is shared.
+
+    Other targets or services were blocked for the same cause at about the same time, and no pod
+    created since then has become Ready.
     """
     within_s = SHARED_WITHIN_S + service.patience.start_s
     found = sorted(

@@ -1,11 +1,11 @@
 """
-A shortage that is borne: where surge is short, the way out may miss more than it does.
+Shortages that are borne: where surge is short, leaving a plan may miss more requests than staying.
 
-What is started then has room only once something that serves is given up, for the ten seconds of a
-start. Where the load exceeds a plan by little, and perhaps not for long, that costs more requests
-than the excess. What the plan would have missed since the load came to its level, it is expected to
-miss once more (Lindy's rule), until that is worth the way: as in renting skis, little more than
-twice the least is missed by then.
+A new pod then has room only after serving pods were released, for the ten seconds of a start. If
+the load exceeds the plan by little, and perhaps not for long, that costs more requests than the
+excess. The plan is expected to miss once more what it would have missed since the load came to its
+level (Lindy's rule). It is left once that outweighs the transition; as in the ski rental problem,
+the total is at most little more than twice the minimum.
 """
 
 import numpy as np
@@ -24,14 +24,14 @@ from infadapter_solver import Plan
 
 
 def surge_is_short(service: Service) -> bool:
-    """Whether not everything that is to replace something can start beside it."""
+    """Whether some replacement could not start beside what it replaces."""
     return any(service.max_surge.get(name, 0) < n for name, n in service.budget.items())
 
 
 def is_borne(before: CurrentPlan, best: Plan, switch: Switch) -> bool:
     """
-    Whether the plan in force, which is reached, is expected to miss less while the load stays than
-    is missed while the first pod of the best one starts.
+    Whether the current plan, which is reached, is expected to miss less while the load stays than
+    would be missed while the first pod of the best plan starts.
     """
     service, observed = before.service, before.observed
     starts = switch.first_starts(best)
@@ -48,9 +48,9 @@ def is_borne(before: CurrentPlan, best: Plan, switch: Switch) -> bool:
 
 def _missed_when_borne(before: CurrentPlan, able_rps: float, switch: Switch) -> float:
     """
-    What it would have missed for as long as the load has been at its level: that is wide, and an
-    excess of the last seconds is none of ten minutes. At least the excess of now, which may be new,
-    for the least time that a load is taken to stay.
+    Return what the plan would have missed since the load is at its level; at least the current
+    excess over the shortest dwell, as the excess may be new. The level is wide, so an excess of the
+    last seconds does not count as one of ten minutes.
     """
     rates = before.demand.rates[-round(switch.dwell_s) :]
     since_then = overflow(rates, np.full(len(rates), able_rps), before.service.slo_s)
@@ -58,7 +58,10 @@ def _missed_when_borne(before: CurrentPlan, able_rps: float, switch: Switch) -> 
 
 
 def _rate_rps(before: CurrentPlan) -> float:
-    """That of now as a mean: a second above it is noise, and lasts for no dwell."""
+    """
+    Return the current rate as a mean. A single second above it is noise and does not last for a
+    dwell.
+    """
     latest = enumerate(before.demand.rates[-round(WINDOWS_S[0]) :].tolist())
     return rate_now_rps([Sample(float(at_s), rps) for at_s, rps in latest])
 
@@ -73,8 +76,9 @@ def _is_reached(before: CurrentPlan) -> bool:
 
 def is_under_way(before: CurrentPlan) -> bool:
     """
-    Whether pods of the plan in force start while what is Ready does: in the midst of a rise, a plan
-    that starts nothing looks better until the load has risen on, and then all begins anew.
+    Whether pods of the current plan are starting while the Ready ones suffice. During a rise, a
+    plan that starts nothing looks better until the load has risen further, and then everything
+    would start over.
     """
     service, observed = before.service, before.observed
     planned = {group.target for group in before.groups}

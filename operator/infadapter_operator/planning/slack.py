@@ -1,4 +1,6 @@
-"""What a new plan serves beyond its demand, so that the noise of the load does not outgrow it."""
+"""
+Slack: capacity of a new plan beyond its demand, so that noise in the load does not outgrow it.
+"""
 
 from dataclasses import replace
 
@@ -8,8 +10,8 @@ from infadapter_solver import Problem
 
 SLACK_SIGMAS = 3.2
 """
-What a new plan serves beyond its demand, in standard deviations of the rate of now: with less, the
-noise of that rate outgrows it before its pods have paid for their start.
+Slack in standard deviations of the current rate. With less, noise outgrows the plan before its pods
+have repaid their start.
 """
 
 
@@ -18,5 +20,5 @@ def slack_rps(demand_rps: float) -> float:
 
 
 def with_noise(problem: Problem) -> Problem:
-    """That what is planned also serves the noise of the rate of now."""
+    """Return the problem for a demand that includes the noise of the current rate."""
     return replace(problem, demand_rps=problem.demand_rps + slack_rps(problem.demand_rps))

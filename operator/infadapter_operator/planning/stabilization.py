@@ -1,8 +1,8 @@
 """
-The stabilisation window: for the load that was, what runs may stay, shrink or drop out.
+The stabilisation window: after a fall in load, running pods may stay, shrink or be dropped.
 
-A window is there to keep, not to move. Nothing is started on the strength of it and no variant is
-exchanged: a plan that has yet to start its pods is left when the load that it was for is over.
+The window only keeps pods, it never moves them. Nothing is started and no variant exchanged because
+of it: a plan whose pods have yet to start is dropped when its load is over.
 """
 
 from collections.abc import Collection
@@ -18,8 +18,10 @@ from infadapter_solver.problem import Allocation, Target
 
 def stabilized(before: CurrentPlan) -> Plan | None:
     """
-    The best plan of what runs for the window's demand, or as much of that as it serves; None
-    where what runs does not even serve the demand of now.
+    Return the best plan of running pods for the window's demand, or for as much of it as they
+    serve.
+
+    None if the running pods do not even serve the current demand.
     """
     groups = kept_groups(before)
     if not groups:
@@ -36,7 +38,7 @@ def stabilized(before: CurrentPlan) -> Plan | None:
 
 
 def kept_groups(before: CurrentPlan) -> tuple[PodGroup, ...]:
-    """The plan's pods, if they are all there; else those that are."""
+    """Return the plan's pods if they all run, else the running ones."""
     running = running_groups(before.service, _ours(before.observed))
     there = pods_by_target(running)
     if before.groups and all(g.pods <= there.get(g.target, 0) for g in before.groups):
@@ -49,7 +51,7 @@ def _ours(observed: Observed) -> list[Pod]:
 
 
 def of_these(problem: Problem, groups: tuple[PodGroup, ...], observed: Observed) -> Problem:
-    """The problem with these pods alone to choose from, at their size or a smaller one."""
+    """Return the problem restricted to these pods, at their size or a smaller one."""
     limits = pods_by_target(groups)
     for target, pods in observed.pod_limits.items():
         limits[target] = min(pods, limits.get(target, 0))
@@ -69,20 +71,23 @@ def _is_within(allocation: Allocation, group: PodGroup) -> bool:
 
 
 def lasting_in_place(before: CurrentPlan, floor_rps: float) -> Plan:
-    """With the same to spare as any new plan, or else without: it is left again all too soon."""
+    """
+    Return the best plan that starts nothing, with the slack of any new plan if possible; without
+    slack it would soon be outgrown.
+    """
     rps = before.demand.rps
     plan = _in_place(before, rps + slack_rps(rps), floor_rps)
     return plan if plan.feasible else _in_place(before, rps, floor_rps)
 
 
 def _in_place(before: CurrentPlan, demand_rps: float, floor_rps: float) -> Plan:
-    """The best plan that starts nothing: what runs and what loads, resized as need be."""
+    """Return the best plan of running and loading pods, resized as needed."""
     problem = before.problem(demand_rps, floor_rps)
     return solve(of_running(problem))
 
 
 def of_running(problem: Problem) -> Problem:
-    """The problem with the pods that are there alone to choose from, at any size."""
+    """Return the problem restricted to the existing pods, at any size."""
     there = pods_by_target(problem.running)
     limits = {t: min(n, problem.pod_limits.get(t, n)) for t, n in there.items()}
     variants = tuple(_of_targets(variant, there) for variant in problem.variants)

@@ -1,10 +1,10 @@
 """
-What a switch is worth: the objective over the time that a plan is expected to last, less what the
-way to it costs.
+The value of a switch: the objective over the expected dwell of a plan, less the cost of the
+transition.
 
-A plan is not only where it leads. While its pods start, old and new are paid for, and what is not
-served is lost; so a little more accuracy for a few seconds is no reason to move pods, and neither
-is it to give up one that has nearly loaded.
+While the pods of a new plan start, old and new ones are paid for, and unserved requests are lost. A
+little more accuracy for a few seconds is no reason to move pods, nor to give up a pod that has
+nearly loaded.
 """
 
 import math
@@ -31,7 +31,7 @@ from infadapter_solver.problem import Target
 
 @dataclass(frozen=True, kw_only=True)
 class Switch:
-    """What runs, and what another plan in its place is worth; `problem` is that of now."""
+    """The running pods and the current problem, against which plans are valued."""
 
     service: Service
     observed: Observed
@@ -40,10 +40,13 @@ class Switch:
     dwell_s: float
     beside: dict[tuple[Target, bool, float], tuple[PodGroup, ...]] = field(
         default_factory=dict, init=False, compare=False, repr=False
-    )  # what was found beside a standby, by what it is to serve
+    )  # cache of plans beside a standby, by the rate they serve
 
     def worth(self, plan: Plan) -> float:
-        """In objective, a mean over the time that the plan is expected to last."""
+        """
+        Return the mean objective over the time that the plan is expected to last, its transition
+        included.
+        """
         way_s = min(self._way_s(plan), self.dwell_s)
         part = way_s / self.dwell_s
         return part * self._worth_meanwhile(plan) + (1 - part) * self._worth_there(plan)
@@ -55,9 +58,11 @@ class Switch:
 
     def _worth_meanwhile(self, plan: Plan) -> float:
         """
-        Both are held, and what serves is what is Ready, grown as far as there is room; where there
-        is none, less what makes way in a round: for a whole pod at least, unless one of its sizes
-        has room, at which it starts.
+        Return the objective during the transition.
+
+        Old and new pods are both held. Serving capacity is that of the Ready pods, grown as far as
+        there is room. If there is no room, the capacity released in one round is subtracted: that
+        for a whole pod at least, unless a smaller start size fits.
         """
         started = self._started(plan)
         left = max(0, self._room.get(CPU, 0) - started.get(CPU, 0))
@@ -70,24 +75,29 @@ class Switch:
         return accuracy - self.problem.objective.cost_weight * held / self._whole
 
     def given_up_rps(self, plan: Plan) -> float:
-        """Of Ready capacity, what makes way in a round, pod by pod."""
+        """
+        Return the Ready capacity that is released in one round, rps, in whole steps of the pods'
+        sizes.
+        """
         lacking = self._makes_way(plan)
         return given_up_rps(self.service, self.ready, plan, lacking) if lacking else 0.0
 
     def _makes_way(self, plan: Plan) -> float:
-        """Millicores in a round that have no room."""
+        """Return the CPU that has to be released in one round, millicores."""
         started = self._started(plan)
         at_once = max(started.get(CPU, 0) / self._rounds(started), self._largest_start(plan))
         return max(0.0, at_once - max(0, self._room.get(CPU, 0)))
 
     def _largest_start(self, plan: Plan) -> int:
-        """Of those that have room at none of the sizes at which they may start."""
+        """
+        Return the size of the largest new pod that has room at none of its start sizes, millicores.
+        """
         room, least = self._room.get(CPU, 0), self.first_starts(plan)
         sizes = {group.target: group.allocation.cpu_millicores for group in plan.groups}
         return max((sizes[t] for t, start in least.items() if start[CPU] > room), default=0)
 
     def first_starts(self, plan: Plan) -> dict[Target, Resources]:
-        """By target of which pods are missing, the least that the next one may start with."""
+        """Return the smallest start of each target that lacks pods."""
         missing = [g for g in plan.groups if len(self._there(g.target)) < g.pods]
         return {
             group.target: {**group.allocation.resources, CPU: self._least_millicores(group)}
@@ -95,14 +105,20 @@ class Switch:
         }
 
     def _least_millicores(self, group: PodGroup) -> int:
-        """The first of a target starts at the largest size that has room."""
+        """
+        Return the smallest size at which a pod may start. Only a target's first pod can choose its
+        size.
+        """
         size = group.allocation.size
         able = allocations_of(self.service, group.target) if not self._there(group.target) else ()
         sizes = [a.cpu_millicores for a in able if a.capacity_rps and resizable(a.size, size)]
         return min(sizes, default=group.allocation.cpu_millicores)
 
     def _way_s(self, plan: Plan) -> float:
-        """Until its last pod is Ready; in rounds, where not all that starts has room at once."""
+        """
+        Return the time until the last pod of the plan is Ready, s. If not all starts fit at once,
+        they happen in rounds.
+        """
         started = self._started(plan)
         waits_s = [RESIZE_S]
         for group in plan.groups:
@@ -115,8 +131,10 @@ class Switch:
 
     def _pods_in_turn(self, group: PodGroup, there: int) -> int:
         """
-        New pods come up as those of their target do: where these are larger than planned, and too
-        many of that size have no room, all are replaced in turn.
+        Return how many pods must be replaced one after the other.
+
+        New pods start at the size of their target's template. If that is larger than planned, and
+        too many of that size do not fit, all pods are rolled.
         """
         template = self.observed.templates.get(group.target)
         if template is None or fits(template.resources, group.allocation.resources):
@@ -134,7 +152,10 @@ class Switch:
         return total
 
     def _rounds(self, started: Resources) -> int:
-        """Half of what has no room makes way for the other half, at best."""
+        """
+        Return the number of rounds: at best half of what has no room is released for the other
+        half.
+        """
         shares = [n / max(self._room.get(name, 0), n / 4) for name, n in started.items() if n]
         return max(1, *(math.ceil(share) for share in shares), 1)
 
@@ -179,7 +200,7 @@ class Switch:
 
     @cached_property
     def _most_rps_per_millicore(self) -> float:
-        """Of the variants that serve: how fast a bridge grows."""
+        """Capacity per millicore of the best serving variant: how fast a stopgap grows."""
         targets = {pod.target for pod in self.ready}
         rates = [
             a.capacity_rps / a.cpu_millicores

@@ -1,4 +1,4 @@
-"""The plan before any load was seen."""
+"""The plan before any load was measured."""
 
 from infadapter_operator.domain.decision import Decision, Source
 from infadapter_operator.domain.observed import Observed
@@ -10,7 +10,7 @@ from infadapter_solver import evaluate
 
 
 def warming(service: Service, observed: Observed, now_s: float) -> Decision:
-    """The plan when no load was ever seen: what runs, else the smallest that serves."""
+    """Return a plan of the running pods, or the smallest plan that serves if none run."""
     demand_rps = warming_demand_rps(service)
     problem = problem_for(service, observed, demand_rps)
     running = adoptable(service, observed)

@@ -1,9 +1,9 @@
 """
-What became of requests, by interval, as PromQL asks for it and as its answer is read.
+Outcomes of requests by interval: the PromQL query and the parsing of its result.
 
-Our router counts all that was answered and how long it took, but answers by class of status only;
-what a server failed at (500) it tells from what was refused (503) where the servers are scraped,
-and else it counts as refused. Behind a gateway the servers alone tell.
+Our router counts all answers and their latency, but only by status class. Failures (500) are told
+from refusals (503) where the servers are scraped; otherwise both count as refused. Behind a gateway
+only the servers count.
 """
 
 import math
@@ -23,18 +23,24 @@ from infadapter_operator.prometheus.queries import (
 from infadapter_profiles import wire
 
 LEAST_INTERVAL_S, SCRAPES_AN_INTERVAL = 15, 4
-"""Of so many scrapes an increase is told without much guesswork at either end."""
+"""
+Shortest interval, s, and scrapes per interval, for which an increase has little extrapolation
+error.
+"""
 
 TOLD = (ANSWERED, LATE, REFUSED, FAILED) = ("answered", "late", "refused", "failed")
 
 
 def counted_over_s(scrape_s: float) -> int:
-    """The length of an interval."""
+    """Return the length of an interval, s."""
     return max(LEAST_INTERVAL_S, math.ceil(SCRAPES_AN_INTERVAL * scrape_s))
 
 
 def answers_query(servers: Servers, service: str) -> str:
-    """Requests of the interval that ends at the time asked about, as one vector by WHAT."""
+    """
+    Return the query for requests of the interval that ends at the evaluation time, as one vector
+    labelled by WHAT.
+    """
     over_s = counted_over_s(servers.scrape_s)
 
     def over(counter: str, *labels: str) -> str:
@@ -56,7 +62,7 @@ def answers_query(servers: Servers, service: str) -> str:
 
 
 def served_answers_query(servers: Servers) -> str:
-    """The same as the servers count it, where the router is a gateway."""
+    """Return the same query over the servers' counters, for services behind a gateway."""
 
     def over(counter: str, *labels: str) -> str:
         return servers_increase(servers, counted_over_s(servers.scrape_s), counter, *labels)
@@ -77,7 +83,7 @@ _FAILURES = f'code!~"2..|{wire.REFUSED_STATUS}"'
 
 
 def _or_none(counted: str) -> str:
-    """A counter that nobody has begun is at 0."""
+    """Return 0 for a counter that does not exist yet."""
     return f"({counted} or vector(0))"
 
 
@@ -88,9 +94,7 @@ def _by_what(parts: dict[str, str]) -> str:
 
 
 def answers_of(matrix: object, over_s: float) -> tuple[Answers, ...]:
-    """
-    The intervals of which all is told, the oldest first. Raises QueryFailed.
-    """
+    """Return the complete intervals, oldest first. Raises QueryFailed."""
     if not isinstance(matrix, list):
         raise QueryFailed("Prometheus's answer is no list of series")
     try:

@@ -1,8 +1,8 @@
 """
-The body of an answer, read within bounds of size and time.
+Read the body of an answer within bounds of size and time.
 
-requests bounds the time between two bytes alone, and takes all there is. What drips or never ends
-would hold one of the threads that the API server is asked by, then the next, and all memory.
+requests only bounds the time between two bytes and reads everything. An endless or dripping answer
+would block one thread after the other, and fill the memory.
 """
 
 import time
@@ -14,13 +14,13 @@ import urllib3
 from infadapter_operator.prometheus.refusals import refused
 
 MOST_BYTES = 32 * 2**20
-"""Unpacked. The most that is asked for, a vector of 4000 pods, has a tenth of that."""
+"""Largest unpacked body. The largest expected one, a vector of 4000 pods, has a tenth of that."""
 
 _AT_ONCE = 65_536
 
 
 def read_within(most_s: float) -> Callable[..., None]:
-    """A hook of requests, before those that look at what the body says."""
+    """Return a response hook that reads the body; install it before hooks that look at the body."""
 
     def read(response: requests.Response, **_: object) -> None:
         """As `Response.content` does, which then has it already."""
@@ -43,7 +43,7 @@ def _parts(response: requests.Response, most_s: float) -> Iterator[bytes]:
 
 
 def _next(response: requests.Response) -> bytes:
-    """What there is, as soon as there is something."""
+    """Return the available bytes as soon as there are any."""
     try:
         part: bytes = response.raw.read1(_AT_ONCE, decode_content=True)
     except urllib3.exceptions.HTTPError as error:

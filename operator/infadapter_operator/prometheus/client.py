@@ -1,6 +1,6 @@
 """
-Load as Prometheus knows it, a History or a named error; and of what
-pods delivered, that of the pods of which it is known.
+The `LoadSource` port on Prometheus: a History or a named error, and what pods delivered where it is
+known.
 """
 
 import asyncio
@@ -40,16 +40,18 @@ from infadapter_operator.prometheus.replicas import is_a_part
 from infadapter_operator.prometheus.rolling import RollingSamples
 
 ANSWER_SERIES = 8
-"""More than `answers_query` gives."""
+"""Upper limit on the series of `answers_query`."""
 
 LONG_AGAIN_AFTER_S = 60.0
-"""A long window that could not be read is asked for again so rarely: each time may take seconds."""
+"""
+Seconds after which an unreadable long window is queried again, since each attempt may take seconds.
+"""
 
 
 class PrometheusLoad:
     """
-    The load of one service, by one query that gives one series of requests per second, and what
-    its servers made of it. What was answered is kept, so that a cycle asks one short question.
+    The load of one service, from a query that returns one series of requests per second, and what
+    its servers delivered. Answers are cached, so that a cycle makes one short query.
     """
 
     def __init__(
@@ -62,8 +64,8 @@ class PrometheusLoad:
         load_from: Prometheus | None = None,
     ) -> None:
         """
-        `by_pod_query` is the query by the pods that serve, where these count. `load_from` is asked
-        the query, where it is not to be answered like the rest.
+        `by_pod_query` is the load by serving pod, if pods count requests. `load_from` answers the
+        load query, if that differs from `prometheus`.
         """
         self._load_from = load_from or prometheus
         self.prometheus, self.query, self.servers = prometheus, query, servers
@@ -89,8 +91,10 @@ class PrometheusLoad:
 
     async def history(self, window_s: float, now_s: float) -> History:
         """
-        Samples a second apart in the last hour, and further before that, of which less is known
-        where they can't be read: old data that are away stop nothing. Raises a LoadError.
+        Return samples one second apart in the last hour, and farther apart before.
+
+        If older data cannot be read, less of it is returned: missing old data stops nothing. Raises
+        a LoadError.
         """
         samples = await self._fine.window(min(window_s, MAX_POINTS), now_s)
         if not samples:
@@ -104,7 +108,10 @@ class PrometheusLoad:
         return History((*(s for s in older if s.at_s < samples[0].at_s), *recent.samples))
 
     async def _whole(self, history: History) -> History:
-        """With what pods serve that are not counted. Raises PartialData or QueryFailed."""
+        """
+        Return the history with the load of serving pods that are not counted. Raises PartialData or
+        QueryFailed.
+        """
         if self.coverage is None:
             return history
         at_s = history.samples[-1].at_s
@@ -132,12 +139,15 @@ class PrometheusLoad:
         return samples_of(answer)
 
     async def _ask_older(self, start_s: int, end_s: int, step_s: int) -> tuple[Sample, ...]:
-        """Its last is not the load of now, which may be known where that is no rate."""
+        """
+        Return older samples without invalid ones; unlike the last sample they are not the current
+        load.
+        """
         answer = await self._answer(self._load_from.range, self.query, start_s, end_s, step_s)
         return tuple(filter(is_rate, all_samples_of(answer)))
 
     async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
-        """By pod name, in requests per second; empty where that is not known. Raises nothing."""
+        """Return the delivered rates by pod name; empty if unknown. Raises nothing."""
         if self.servers is None:
             return {}
         query = delivered_query(self.servers, window_s)
@@ -148,7 +158,9 @@ class PrometheusLoad:
         return delivered_of(answer, delivered_over_s(self.servers, window_s))
 
     async def answers(self, window_s: float, now_s: float) -> tuple[Answers, ...] | None:
-        """By interval; None where nobody counts them, or Prometheus does not answer."""
+        """
+        Return the answers by interval; None if nothing counts them or Prometheus does not answer.
+        """
         if self.answers_query is None:
             return None
         try:
@@ -164,7 +176,7 @@ class PrometheusLoad:
         return answers_of(answer, step_s)
 
     async def _answer(self, ask: Callable[..., Any], *question: object) -> Any:
-        """Raises QueryFailed."""
+        """Run a blocking query in a thread. Raises QueryFailed."""
         try:
             async with asyncio.timeout(2 * self.prometheus.timeout_s):
                 return await asyncio.to_thread(ask, *question)
@@ -177,7 +189,7 @@ def _coverage(servers: Servers) -> Coverage:
 
 
 async def slo_met_ratio(prometheus: Prometheus, query: str, now_s: float) -> float | None:
-    """By `met_query`; None if it can't be known, which is no reason to do anything else."""
+    """Return the result of `met_query`, or None if it is unknown, which has no consequences."""
     try:
         history = await PrometheusLoad(prometheus, query).history(1.0, now_s)
     except LoadError:

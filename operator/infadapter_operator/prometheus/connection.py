@@ -1,4 +1,4 @@
-"""One connection to Prometheus, or to what speaks as it does; each failure is one sentence."""
+"""A connection to Prometheus or a compatible server; each failure becomes one sentence."""
 
 import ssl
 from collections.abc import Callable, Iterator, Mapping
@@ -36,32 +36,34 @@ from infadapter_operator.prometheus.refusals import (
 
 MAX_POINTS = 3600
 MAX_SERIES = 4000
-"""Four a pod; of a service with more pods, some are left out."""
+"""Limit on series of a vector: four per pod. Of a service with more pods some are left out."""
 
 AS_LATE_AS_IT_IS = {"latency_offset": "1s"}
 """
-VictoriaMetrics answers for the last 30 s with what was before them, unless it is told otherwise;
-others don't know the parameter. It takes no 0 before its version 1.88.
+VictoriaMetrics by default answers with older values for the last 30 s. Others ignore the parameter.
+Before version 1.88 it does not accept 0.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Prometheus:
-    """One connection for all services. The answers it gives are JSON of any shape until read."""
+    """A connection shared by all services. Answers are JSON of any shape until parsed."""
 
     connection: PrometheusConnect
     timeout_s: float
     hide: Callable[[str], str] = str
-    """Takes what is secret out of a sentence."""
+    """Masks secrets in a sentence."""
     params: Mapping[str, str] = field(default_factory=dict)
-    """With every question."""
+    """Parameters of every query."""
     certificates: tuple[str, ...] = ()
-    """The files that OpenSSL opens, and of which it does not say which one can't be used."""
+    """Files that OpenSSL opens without naming the one that it cannot use."""
 
     def range(self, query: str, start_s: int, end_s: int, step_s: int, series: int = 2) -> Any:
         """
-        Blocking. Raises QueryFailed; of a recent window also where the answer is only a part, from
-        which less load would follow. For a long one a store that is away would stop everything.
+        Run a range query; blocking. Raises QueryFailed.
+
+        For a recent window a partial answer fails as well, since less load would follow from it.
+        For a long window a store that is down would otherwise stop everything.
         """
         complete = ONLY_WHOLE if end_s - start_s <= MAX_POINTS else ALSO_A_PART
         with self._named_failures():
@@ -74,7 +76,7 @@ class Prometheus:
             )
 
     def instant(self, query: str, at_s: float) -> Any:
-        """Blocking. Raises QueryFailed."""
+        """Run an instant query; blocking. Raises QueryFailed."""
         params = {**self._params(MAX_SERIES), **ONLY_WHOLE, "time": f"{at_s:.3f}"}
         with self._named_failures():
             return self.connection.custom_query(query, params=params)
@@ -104,7 +106,7 @@ class Prometheus:
 
 
 class _Identified(AuthBase):
-    """Adds the headers to each request, and knows which of them are not to be told."""
+    """Adds the credentials to each request, and knows which of them are secret."""
 
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
@@ -120,7 +122,7 @@ class _Identified(AuthBase):
 
 
 def connect(url: str, timeout_s: float, credentials: Credentials | None = None) -> Prometheus:
-    """No request is made. Proxies of the environment are not for Prometheus."""
+    """Return a connection; no request is made. Proxy variables of the environment are ignored."""
     credentials = credentials or Credentials()
     session = Posting()
     session.trust_env = False
@@ -146,7 +148,7 @@ def connect(url: str, timeout_s: float, credentials: Credentials | None = None) 
 
 
 def _told(error: Exception, certificates: tuple[str, ...]) -> str:
-    """What went wrong at the bottom, in one line, without the query's text around it."""
+    """Return the innermost error in one line, without the text of the query."""
     inner = _innermost(error)
     told = " ".join(str(inner).split())
     if isinstance(inner, ssl.SSLError) and (inner.library == "X509" or "PEM lib" in told):
@@ -155,7 +157,7 @@ def _told(error: Exception, certificates: tuple[str, ...]) -> str:
 
 
 def _innermost(error: BaseException) -> BaseException:
-    """Of what urllib3 wraps in a MaxRetryError, and requests in a ConnectionError, the reason."""
+    """Return the cause inside urllib3's MaxRetryError and requests' ConnectionError."""
     wrapped = [getattr(error, "reason", None), *error.args, error.__cause__]
     inner = next((e for e in wrapped if isinstance(e, BaseException) and e is not error), None)
     return error if inner is None else _innermost(inner)

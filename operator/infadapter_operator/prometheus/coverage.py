@@ -1,9 +1,9 @@
 """
-The load behind a gateway, where the pods that serve count it: all of them, or some. Pure.
+The load behind a gateway when only some of the serving pods are counted. Pure.
 
-A pod that Prometheus can't scrape any more takes its share of the load out of the sum while it goes
-on serving it. The others' shares go by their weights, so they tell what it has. A new pod is not
-scraped yet, and has taken its share from the others: the sum was right before.
+If Prometheus cannot scrape a pod any more, its share of the load is missing from the sum while the
+pod keeps serving it. Shares follow the weights, so the other pods tell how much it is. A new pod
+that is not scraped yet took its share from the others: there the sum was right before.
 """
 
 from collections.abc import Mapping
@@ -14,23 +14,31 @@ from infadapter_operator.domain.load import History, PartialData, Sample
 
 @dataclass(slots=True, kw_only=True)
 class Coverage:
-    """`settle_s` is how long it takes Prometheus to find a pod and to count what it gets."""
+    """
+    Estimates the load of uncounted pods. `settle_s` is the time until Prometheus has found and
+    counted a new pod.
+    """
 
     settle_s: float
     keep_s: float
     _weights: Mapping[str, int] = field(default_factory=dict)
-    _since_s: Mapping[str, float] = field(default_factory=dict)  # that they have had a weight
-    _whole_rps: float | None = None  # the last that all told
-    _raised: dict[float, float] = field(default_factory=dict)  # rates, by moment
+    _since_s: Mapping[str, float] = field(
+        default_factory=dict
+    )  # since when each pod has had a weight
+    _whole_rps: float | None = None  # the last load that all pods reported
+    _raised: dict[float, float] = field(default_factory=dict)  # corrected rates, by moment
     _judged_at_s: float = float("-inf")
 
     def serving(self, weights: Mapping[str, int], now_s: float) -> None:
-        """The Ready pods that get traffic, as they are now."""
+        """Set the Ready pods that receive traffic."""
         self._weights = dict(weights)
         self._since_s = {pod: self._since_s.get(pod, now_s) for pod in weights}
 
     def judged(self, history: History, rates: Mapping[str, float]) -> History:
-        """`rates` are those of the last moment, by pod. Raises PartialData."""
+        """
+        Return the history with uncounted load added. `rates` are those of the last moment, by pod.
+        Raises PartialData.
+        """
         last = history.samples[-1]
         rps = self._load_rps(last, rates, max(sample.rps for sample in history.samples))
         if rps > last.rps:
@@ -48,7 +56,7 @@ class Coverage:
 
     def _load_rps(self, last: Sample, rates: Mapping[str, float], highest_rps: float) -> float:
         silent = self._weights.keys() - rates.keys()
-        if not rates or not self._weights:  # not told yet: by a replica that is young, by the loop
+        if not rates or not self._weights:  # not yet known to a new replica, or to the loop
             return last.rps
         if not silent:
             self._whole_rps = last.rps

@@ -1,9 +1,9 @@
 """
-Questions in the body of a request, not in its address.
+Send queries in the body of a POST request.
 
-The question about a service of many variants has tens of kilobytes, and Prometheus, its proxies and
-its gateways take addresses of eight to sixteen. So it is posted as a form, as Grafana's are; who is
-asked that does not take one is asked by address from then on.
+The query of a service with many variants has tens of kilobytes, while Prometheus, proxies and
+gateways accept URLs of eight to sixteen. So it is posted as a form, as Grafana does. A server that
+refuses POST is asked by GET from then on.
 """
 
 from collections.abc import Mapping
@@ -12,16 +12,22 @@ from typing import Any
 import requests
 
 IN_THE_ADDRESS = ("namespace",)
-"""What a proxy may judge by that reads no body, as kube-rbac-proxy does (`byQueryParameter`)."""
+"""
+Parameters by which a proxy decides that reads no body, as kube-rbac-proxy does
+(`byQueryParameter`).
+"""
 
 NO_POST = (403, 405, 501)
-"""403: whoever may only read may not create, which some proxies take a POST for."""
+"""
+Statuses that mean POST is not accepted. 403: some proxies treat POST as `create`, which a reader
+may not do.
+"""
 
 
 def is_no_post(response: requests.Response) -> bool:
     """
-    Of who refuses the form of the question, or sends on without it, and may take the question.
-    A redirect that keeps the body (307, 308) is followed.
+    Whether the server refuses a POST, or redirects without its body, and may accept a GET.
+    Redirects that keep the body (307, 308) are followed.
     """
     return response.request.method == "POST" and (
         response.status_code in NO_POST or _loses_the_body(response)
@@ -29,7 +35,7 @@ def is_no_post(response: requests.Response) -> bool:
 
 
 class Posting(requests.Session):
-    """Posts what the client would ask by GET, while that is taken."""
+    """A session that posts the client's GET queries while the server accepts that."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,7 +57,7 @@ class Posting(requests.Session):
         return again
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """None: not to be followed, as the question would stay behind."""
+        """Return None for a redirect that would lose the query."""
         return None if is_no_post(resp) else super().get_redirect_target(resp)
 
 

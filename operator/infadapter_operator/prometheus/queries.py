@@ -1,15 +1,14 @@
 """
-What Prometheus is asked, as PromQL.
+The PromQL queries.
 
-Load is arrivals at our router's listener, before anything is refused. `irate` over a window of
-several scrapes follows the load within a scrape and outlives a counter's reset, but it goes on
-answering for that whole window after the scrapes have stopped, so each series is also held against
-the time of its last real sample.
+The load is the arrivals at our router's listener, before anything is refused. `irate` over a window
+of several scrapes follows the load within a scrape and survives counter resets. But it keeps
+answering for the whole window after scrapes have stopped, so each series is also compared with the
+time of its last real sample.
 
-One counter may be there several times: scraped by two jobs (a monitor and an annotation), through
-two Services, or by two replicas of Prometheus whose data meet in one store. All of them say of
-which pod it is, and differ in labels that everybody names as they like. So of what is one pod's the
-most counts.
+One counter may exist several times: scraped by two jobs (a monitor and an annotation), through two
+Services, or by two replicas of Prometheus that write into one store. All copies name the pod, and
+differ in labels whose names are arbitrary. So the maximum over the series of one pod counts.
 """
 
 import math
@@ -20,20 +19,20 @@ from infadapter_operator.domain.names import pod_names
 from infadapter_profiles import wire
 
 MISSED_SCRAPES = 3
-"""So many scrapes in a row that fail are stale data."""
+"""Number of consecutive failed scrapes after which data is stale."""
 
 DISCOVERY_S = 10.0
-"""It is told of a pod at once, hands that on every 5 s, and takes it up as often."""
+"""Seconds until Prometheus scrapes a new pod: discovery and reload happen every 5 s each."""
 
 WHAT, ARRIVED, MISSED, FAILED, ACCURACY = "what", "arrived", "missed", "failed", "accuracy"
-"""A label of what `delivered_query` gives, and its values."""
+"""Label of `delivered_query`'s result, and its values."""
 
 
 @dataclass(frozen=True, slots=True)
 class Servers:
     """
-    Pods of these Deployments, and when an answer of theirs is late; Prometheus scrapes them every
-    `scrape_s` seconds, if at all.
+    The pods of these Deployments, and the SLO after which their answers are late. Prometheus
+    scrapes them every `scrape_s` seconds, if at all.
     """
 
     namespace: str
@@ -43,7 +42,10 @@ class Servers:
 
 
 def arrivals_query(namespace: str, service: str, scrape_s: float) -> str:
-    """Requests per second that reach the router of a service, over all the router's pods."""
+    """
+    Return the query for requests per second at the router of a service, over all of the router's
+    pods.
+    """
 
     def arriving(pods: str) -> str:
         return _rate_now(
@@ -55,14 +57,14 @@ def arrivals_query(namespace: str, service: str, scrape_s: float) -> str:
 
 def served_query(servers: Servers) -> str:
     """
-    Requests per second that reach the servers, refused ones too: where the router is a gateway.
-    The labels are those that Prometheus gives to what it finds in Kubernetes.
+    Return the query for requests per second at the servers, refused ones included, for services
+    behind a gateway. The labels are those of Prometheus' Kubernetes discovery.
     """
     return f"sum({_served(servers)})"
 
 
 def served_by_pod_query(servers: Servers) -> str:
-    """The same, by pod: a pod that is lacking is scraped no longer, or not yet."""
+    """Return the same query by pod. A missing pod is no longer scraped, or not yet."""
     return f"sum by (pod) ({_served(servers)})"
 
 
@@ -73,9 +75,10 @@ def _served(servers: Servers) -> str:
 
 def delivered_query(servers: Servers, window_s: float) -> str:
     """
-    By pod, requests per second that arrived, that were missed and that failed, and how accurate the
-    operating points were that answered, in one vector: the label WHAT tells which. Over the last
-    `window_s`, or longer where that holds too few scrapes for a rate.
+    Return the query for requests per second by pod that arrived, were missed and failed, and the
+    mean accuracy of the operating points that answered, in one vector labelled by WHAT.
+
+    The rates are over the last `window_s`, or longer if that contains too few scrapes.
     """
 
     def rate(counter: str, *labels: str) -> str:
@@ -101,21 +104,26 @@ def delivered_query(servers: Servers, window_s: float) -> str:
 
 
 def bucket_bound(slo_s: float) -> str:
-    """The lowest bound that counts nothing as late which was in time, however it is written."""
+    """
+    Return a pattern for the lowest bucket bound that counts no answer in time as late, in any
+    notation.
+    """
     bound_s = next((bound_s for bound_s in wire.LATENCY_BOUNDS_S if bound_s >= slo_s), None)
     return "[+]Inf" if bound_s is None else f"{bound_s:g}([.]0)?"
 
 
 def delivered_over_s(servers: Servers, window_s: float) -> int:
-    """The time that `delivered_query` asks about."""
+    """Return the window of `delivered_query`, s."""
     return max(math.ceil(window_s), fresh_for_s(servers.scrape_s))
 
 
 def met_query(namespace: str, service: str, slo_s: float) -> str:
     """
-    The share of the last five minutes' requests that were answered 2xx within the SLO. What was
-    not answered 2xx counts as if it had been fast, so this is never too high. All of them are
-    counted by the same histogram: Envoy's histograms lag seconds behind its counters.
+    Return the query for the share of requests of the last five minutes answered 2xx within the SLO.
+
+    Other answers count as if they were fast and are subtracted, so the share is never too high.
+    Everything is counted by the same histogram, since Envoy's histograms lag seconds behind its
+    counters.
     """
 
     def counted(counter: str, *labels: str) -> str:
@@ -129,20 +137,22 @@ def met_query(namespace: str, service: str, slo_s: float) -> str:
 
 
 def fresh_for_s(scrape_s: float) -> int:
-    """How old a sample may be; a scrape or two come late when a machine is busy."""
+    """Return how old a sample may be, s; a scrape or two may be late on a busy machine."""
     return max(5, math.ceil(MISSED_SCRAPES * scrape_s))
 
 
 def once_a_pod(values: str, *labels: str) -> str:
     """
-    The most of those that are of one pod, by what else they are counted by. What a collector stands
-    for in its own name has the pods' in other labels.
+    Return the maximum over the series of one pod. Collectors that expose pods under their own name
+    have the pods in `exported_` labels.
     """
     return f"max by ({', '.join(('pod', *_BEHIND, *labels))}) ({values})"
 
 
 def once_a_router(values: Callable[[str], str], *labels: str) -> str:
-    """The same where a scrape may not say of which pod it is: then its address tells."""
+    """
+    Return the same for scrapes that may lack a pod label; then the address identifies the pod.
+    """
     named, nameless = values('pod!=""'), values('pod=""')
     by = ", ".join(("instance", *_BEHIND, *labels))
     addresses = f"max by ({by}) (({nameless}) unless on (instance) ({named}))"
@@ -153,7 +163,7 @@ _BEHIND = ("exported_pod", "exported_instance")
 
 
 def routers_increase(namespace: str, service: str, over_s: int, counter: str, *labels: str) -> str:
-    """Of a counter of the router of a service, over all the router's pods."""
+    """Return the increase of a counter of the service's router, over all of the router's pods."""
     ours = (of_router(namespace, service), *labels)
 
     def increase(pods: str) -> str:
@@ -163,13 +173,13 @@ def routers_increase(namespace: str, service: str, over_s: int, counter: str, *l
 
 
 def servers_increase(servers: Servers, over_s: int, counter: str, *labels: str) -> str:
-    """Of a counter of the servers, over all of them."""
+    """Return the increase of a counter of the servers, over all of them."""
     series = f"{counter}{{{','.join((of_pods(servers), *labels))}}}"
     return f"sum({once_a_pod(f'increase({series}[{over_s}s])', 'variant', 'code')})"
 
 
 def counted_within_s(scrape_s: float) -> float:
-    """How long it takes Prometheus to find a pod, and to scrape it twice."""
+    """Return the time until Prometheus has found a pod and scraped it twice, s."""
     return DISCOVERY_S + 2 * scrape_s
 
 
@@ -180,12 +190,15 @@ def _rate_now(counter: str, scrape_s: float) -> str:
 
 
 def _fresh(function: str, counter: str, range_s: int, fresh_s: int) -> str:
-    """Both sides of `and` have all labels of the counter but its name, so they match one to one."""
+    """
+    Return the function restricted to fresh series. Both sides of `and` have the same labels, so
+    they match one to one.
+    """
     return f"{function}({counter}[{range_s}s]) and (time() - timestamp({counter}) <= {fresh_s})"
 
 
 def router_bound(slo_s: float) -> str:
-    """Prometheus 3 writes 300 as 300.0."""
+    """Return a pattern for the bound, which Prometheus 3 writes as 300.0 instead of 300."""
     return f"{round(slo_s * 1000)}([.]0)?"
 
 

@@ -1,4 +1,4 @@
-"""What Prometheus answers, read: samples of a series, and what it tells of pods by name. Pure."""
+"""Parse Prometheus' answers: samples of a series, and values by pod. Pure."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,15 +8,19 @@ from infadapter_operator.domain.load import Delivered, InvalidData, QueryFailed,
 from infadapter_operator.prometheus.queries import ACCURACY, ARRIVED, FAILED, MISSED, WHAT
 
 FAILING_SHARE = 0.1
-"""Of what was sent to a pod; a client's odd inputs are fewer."""
+"""
+Share of a pod's requests that must fail for the pod to be ignored; odd inputs of clients cause
+fewer.
+"""
 
 
 def samples_of(answer: object) -> tuple[Sample, ...]:
     """
-    The samples of a matrix of one series or none, without those that are no rate: a moment of
-    NaN would otherwise stop all planning for as long as it is in the window.
+    Return the valid samples of a matrix with at most one series.
 
-    Raises QueryFailed, and InvalidData where the latest is no rate: then the load is not known.
+    A single NaN would otherwise stop all planning for as long as it is in the window. Raises
+    QueryFailed, and InvalidData if the latest sample is invalid, since the current load is then
+    unknown.
     """
     samples = all_samples_of(answer)
     if samples and not is_rate(samples[-1]):
@@ -26,7 +30,7 @@ def samples_of(answer: object) -> tuple[Sample, ...]:
 
 
 def all_samples_of(answer: object) -> tuple[Sample, ...]:
-    """Those that are no rate among them. Raises QueryFailed and InvalidData."""
+    """Return all samples, invalid ones included. Raises QueryFailed and InvalidData."""
     if not isinstance(answer, list):
         raise QueryFailed("Prometheus's answer is no list of series")
     if not answer:
@@ -45,7 +49,7 @@ def is_rate(sample: Sample) -> bool:
 
 
 def rates_of(vector: object) -> Mapping[str, float]:
-    """By pod name; what is odd is left out."""
+    """Return rates by pod name; malformed entries are left out."""
     named = (
         {**series, "metric": {**series["metric"], WHAT: ARRIVED}}
         for series in (vector if isinstance(vector, list) else [])
@@ -56,9 +60,11 @@ def rates_of(vector: object) -> Mapping[str, float]:
 
 def delivered_of(answer: object, over_s: float) -> Mapping[str, Delivered]:
     """
-    By pod name, of a vector as `delivered_query` asks for. Pods of which it lacks a half, or says
-    something odd, are left out, and those that fail: an error is answered at once, and says nothing
-    of what a pod can do. What is missed counts later than it arrived, so it may be more.
+    Return what pods delivered, by pod name, from the vector of `delivered_query`.
+
+    Pods with incomplete or malformed entries are left out, and pods that fail: an error is answered
+    at once and tells nothing about capacity. Misses are counted later than arrivals, so they may
+    exceed them.
     """
     rates = dict(_rates(answer if isinstance(answer, list) else []))
     return {

@@ -1,6 +1,6 @@
 """
-Answers that are none, by what HTTP says of them: pages, redirects, refusals and parts. Each is one
-sentence, raised from within requests as a failed request.
+Recognise HTTP answers that are no query results: pages, redirects, refusals and partial data. Each
+becomes one sentence, raised inside requests as a failed request.
 """
 
 from urllib.parse import urlencode, urljoin, urlsplit
@@ -11,15 +11,17 @@ from infadapter_operator.domain.load import QueryRefused
 from infadapter_operator.prometheus.posting import is_no_post
 
 ONLY_WHOLE, ALSO_A_PART = {"partial_response": "false"}, {"partial_response": "true"}
-"""Thanos then fails instead of answering with what it has, or never does, whichever its own default
-is; others don't know the parameter."""
+"""
+Make Thanos fail instead of returning partial data, or never fail, whatever its default. Others
+ignore the parameter.
+"""
 
 ABOUT_THE_QUERY = ("PromQL ", "results truncated")
-"""Warnings that begin so are no word of what is missing."""
+"""Prefixes of warnings that are not about missing data."""
 
 
 def refuse_detours(response: requests.Response, **_: object) -> None:
-    """What is meant for Prometheus goes to no other host, and to nobody in the clear."""
+    """Refuse redirects that would send credentials to another host or unencrypted."""
     if not response.is_redirect:
         return
     to = urljoin(str(response.url), response.headers["location"])
@@ -37,8 +39,8 @@ def tell_strangers(response: requests.Response, **_: object) -> None:
 
 def tell_bad_queries(response: requests.Response, **_: object) -> None:
     """
-    Raises QueryRefused: whoever wrote the query can mend it, and nobody else. What is not said in
-    the API's form is of another cause, such as http where https is spoken.
+    Raise QueryRefused for a query that only its author can repair. An error that is not in the
+    API's form has another cause, such as http instead of https.
     """
     if response.status_code not in (400, 422):
         return
@@ -52,8 +54,8 @@ def tell_bad_queries(response: requests.Response, **_: object) -> None:
 
 def refuse_a_part(response: requests.Response, **_: object) -> None:
     """
-    The client keeps the data and drops what says that they are not all: the warnings of Thanos,
-    and the mark of VictoriaMetrics.
+    Refuse partial data, which the client would return without the warnings of Thanos or the mark of
+    VictoriaMetrics.
     """
     asked = str(response.request.url) + str(response.request.body)
     if urlencode(ONLY_WHOLE) not in asked:
@@ -62,7 +64,7 @@ def refuse_a_part(response: requests.Response, **_: object) -> None:
         answer = response.json()
         warnings, is_a_part = answer.get("warnings") or [], answer.get("isPartial") is True
     except (ValueError, AttributeError, RecursionError):
-        return  # it is no answer, as whoever reads it will say
+        return  # malformed: reported when it is parsed
     lacking = [text for text in map(str, warnings) if not text.startswith(ABOUT_THE_QUERY)]
     lacking += ["it says isPartial"] if is_a_part else []
     if lacking:
@@ -71,8 +73,8 @@ def refuse_a_part(response: requests.Response, **_: object) -> None:
 
 def refuse_pages(response: requests.Response, **_: object) -> None:
     """
-    A login page is a good answer to everybody but to whoever asked a question, whatever it calls
-    itself. The page of a redirect is for those who do not follow it.
+    Refuse HTML pages, whatever their content type says: a login page is a successful answer. The
+    page of a redirect is ignored.
     """
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower() or "a page"
     is_page = "html" in kind or response.content.lstrip().startswith(b"<")
@@ -88,5 +90,5 @@ def _is_refusal(response: requests.Response) -> bool:
 
 
 def refused(response: requests.Response, why: str) -> requests.RequestException:
-    response.close()  # nobody else does
+    response.close()  # requests does not close it
     return requests.RequestException(why)

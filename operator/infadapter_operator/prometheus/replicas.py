@@ -1,10 +1,10 @@
 """
-What several replicas of Prometheus answer in turn, as if one did: pure.
+Merge the answers of several Prometheus replicas behind one address. Pure.
 
-Behind one address each question may meet another of them. One that has just begun, or come back,
-knows nothing of the time before, and of the time since only what it has found yet; another may
-reach but a part of what there is. So an answer is judged beside those before it: what it lacks is
-kept, and what it says after a silence that the others did not have waits until it has found all.
+Each query may reach another replica. One that has just started, or returned, lacks the time before,
+and since then has only what it has discovered; another may reach only part of the targets. So an
+answer is compared with earlier ones: what it lacks is kept, and what it reports after a silence
+that others did not have is not trusted until it has discovered everything.
 """
 
 import math
@@ -14,10 +14,12 @@ from typing import Protocol, TypeVar
 from infadapter_operator.domain.load import Sample
 
 LEAST_COMPARED_S = 20
-"""Of less in common, less load may be chance."""
+"""Seconds in common below which a lower load may be chance."""
 
 LEAST_IN_COMMON = 0.8
-"""Of what was known of the same moments: replicas that count all differ by less."""
+"""
+Share of the load known before below which an answer is partial; complete replicas differ by less.
+"""
 
 
 class Timed(Protocol):
@@ -32,8 +34,10 @@ def beside(
     known: Iterable[TimedT], answer: Iterable[TimedT], *, gap_s: float, settle_s: float
 ) -> tuple[TimedT, ...]:
     """
-    Both in order of time. An answer counts, but not for `settle_s` after it was silent for longer
-    than `gap_s` where something is known.
+    Return the merged samples; both inputs are in order of time.
+
+    The answer takes precedence, except for `settle_s` after it was silent for longer than `gap_s`
+    where something was known.
     """
     before, told = {one.at_s: one for one in known}, {one.at_s: one for one in answer}
     found, silent_since_s, trusted_from_s = [], math.inf, -math.inf
@@ -51,7 +55,7 @@ def beside(
 
 
 def is_a_part(known: Iterable[Sample], answer: Iterable[Sample]) -> bool:
-    """Whether it tells of clearly less load at the moments at which it was known before."""
+    """Whether the answer reports clearly less load than was known for the same moments."""
     before = {sample.at_s: sample.rps for sample in known}
     both = [
         (sample.at_s, sample.rps, before[sample.at_s]) for sample in answer if sample.at_s in before

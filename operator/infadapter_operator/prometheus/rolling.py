@@ -1,10 +1,10 @@
 """
-A query's samples as a rolling buffer: a cycle asks for what is new, and has the whole window.
+A rolling buffer of a query's samples: each cycle queries what is new and gets the whole window.
 
-What it holds equals what a fresh query of the whole window would answer, or where several answer in
-turn the one that knows most. Prometheus takes in what was scraped a little late, so that the latest
-values may still change: these are asked for again at every cycle, and everything every few minutes.
-After a gap in the answers it is asked from where they ended.
+The buffer equals what a fresh query of the whole window would return, or with several replicas the
+answer of the one that knows most. Prometheus ingests scrapes slightly late, so the latest values
+may still change: they are queried again in every cycle, and the whole window every few minutes.
+After a gap in the answers the query starts where they ended.
 """
 
 import math
@@ -17,30 +17,33 @@ from typing import Generic, TypeVar
 from infadapter_operator.prometheus.replicas import Timed, beside
 
 LATE_SAMPLES_S = 60
-"""How long a value may change after its time: a scrape's time-out, and the window of its rate."""
+"""Seconds for which a value may still change: a scrape's timeout, and the window of its rate."""
 
 FULL_REFRESH_EVERY_S = 300
-"""How often the whole window is asked for: what came even later is noticed then."""
+"""Seconds between queries of the whole window, which find even later changes."""
 
 
 AT_S = attrgetter("at_s")
 
 TimedT = TypeVar("TimedT", bound=Timed)
 Ask = Callable[[int, int, int], Awaitable[tuple[TimedT, ...]]]
-"""From, until, every so many seconds: the samples that there are. Raises a LoadError."""
+"""Called with start, end and step in seconds; returns the samples. Raises a LoadError."""
 
 IsAPart = Callable[[Iterable[TimedT], Iterable[TimedT]], bool]
-"""Whether an answer is only a part of what was known of the same time."""
+"""Whether an answer is only part of what was known for the same time."""
 
 
 @dataclass(slots=True, kw_only=True)
 class RollingSamples(Generic[TimedT]):
-    """On whole multiples of `step_s`, so that two questions at different times agree."""
+    """
+    The buffer. Samples lie on whole multiples of `step_s`, so that queries at different times
+    agree.
+    """
 
     ask: Ask[TimedT]
     step_s: int
-    gap_s: float = 0.0  # replicas that were silent for longer, and others were not, …
-    settle_s: float = 0.0  # … are not trusted for so long after it
+    gap_s: float = 0.0  # replicas that were silent for longer while others were not …
+    settle_s: float = 0.0  # … are not trusted for this long afterwards
     is_a_part: IsAPart[TimedT] | None = None
     _samples: tuple[TimedT, ...] = ()
     _since_s: int | None = None  # what the samples cover, …
@@ -49,26 +52,32 @@ class RollingSamples(Generic[TimedT]):
 
     @property
     def known(self) -> tuple[TimedT, ...]:
-        """As the last answer left it; of the window that ended then."""
+        """The samples as of the last answer."""
         return self._samples
 
     async def window(self, window_s: float, now_s: float) -> tuple[TimedT, ...]:
-        """All samples of the window that ends now. Raises a LoadError, and is as it was then."""
+        """
+        Return all samples of the window that ends now. Raises a LoadError, and then leaves the
+        buffer unchanged.
+        """
         end_s = self.step_s * math.floor(now_s / self.step_s)
         begin_s = end_s - self.step_s * math.ceil(window_s / self.step_s)
         first_s = self._first_unknown_s(begin_s, end_s)
         if first_s <= end_s:
             fresh = await self.ask(first_s, end_s, self.step_s)
-            self._samples = self._beside(fresh, begin_s, first_s, end_s)
+            self._samples = self._merged(fresh, begin_s, first_s, end_s)
             self._since_s, self._until_s = begin_s, end_s
             if first_s == begin_s:
                 self._whole_at_s = end_s
         return self._samples
 
-    def _beside(
+    def _merged(
         self, fresh: tuple[TimedT, ...], begin_s: int, first_s: int, end_s: int
     ) -> tuple[TimedT, ...]:
-        """Of what is asked for again, the beginning only shows who has just begun."""
+        """
+        Merge a fresh answer. The first part of it only serves to detect a replica that has just
+        started.
+        """
         had = self._samples
         known = had[bisect_left(had, begin_s, key=AT_S) : bisect_right(had, end_s, key=AT_S)]
         again_s = first_s + self.settle_s if first_s > begin_s else -math.inf
@@ -80,7 +89,7 @@ class RollingSamples(Generic[TimedT]):
         return (*known[:stays], *both[new:])
 
     def _first_unknown_s(self, begin_s: int, end_s: int) -> int:
-        """From where to ask; beyond the end where that is known already."""
+        """Return from where to query; beyond the end if that is known already."""
         known = self._since_s is not None and self._since_s <= begin_s <= self._until_s <= end_s
         if not known or end_s - self._whole_at_s >= max(FULL_REFRESH_EVERY_S, 10 * self.step_s):
             return begin_s

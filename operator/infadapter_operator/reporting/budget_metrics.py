@@ -1,4 +1,6 @@
-"""The error budget in numbers for Prometheus: what is left, and what the alerts burn it by."""
+"""
+Prometheus metrics of the error budget: what is left, and the counters of the burn-rate alerts.
+"""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -9,22 +11,25 @@ Key = tuple[str, str]
 _SERVICE = ("namespace", "service")
 
 SETTLED_S = 60.0
-"""So long after an interval its counts do not change any more, and are counted for good."""
+"""Seconds after an interval when its counts no longer change, and are added to the counters."""
 
 
 class BudgetMetrics:
-    """Neutral: the ratio is absent. Counters begin when the process does, as all do."""
+    """
+    The metrics. While the budget is neutral the ratio is absent. Counters start at zero with the
+    process.
+    """
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._left = Gauge(
             "infadapter_slo_error_budget_ratio",
-            "Of what may miss the SLO within the window, what is left; below 0 it is overspent.",
+            "Remaining share of the window's error budget; below 0 it is overspent.",
             _SERVICE,
             registry=registry,
         )
         self._reserve = Gauge(
             "infadapter_slo_reserve_factor",
-            "What the reserve is multiplied by, as the error budget burns.",
+            "Factor on the reserve while the error budget burns.",
             _SERVICE,
             registry=registry,
         )
@@ -36,7 +41,7 @@ class BudgetMetrics:
         )
         self._answers = Counter(
             "infadapter_slo_answers_total",
-            "Requests by what became of them: in_time, late, refused or failed.",
+            "Requests by outcome: in_time, late, refused or failed.",
             (*_SERVICE, "outcome"),
             registry=registry,
         )
@@ -59,7 +64,9 @@ class BudgetMetrics:
         self._counted_s.pop((namespace, service), None)
 
     def _count(self, key: Key, cycle: Cycle) -> None:
-        """Each interval once; those from before this process were counted by another."""
+        """
+        Count each interval once; intervals from before this process were counted by an earlier one.
+        """
         answers = cycle.situation.answers if cycle.situation else None
         since_s = self._counted_s.setdefault(key, cycle.now_s - SETTLED_S)
         for interval in answers or ():

@@ -1,7 +1,7 @@
 """
-A condition as Kubernetes has them, and the signals of a cycle, from which a service's follow.
+A Kubernetes condition, and the signals of a cycle from which a service's conditions are derived.
 
-Below the conditions themselves, since these are several modules', and adapters make some, too.
+In a module of its own because several modules and adapters create conditions.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """`message` is stable: it changes with what it says, never with every tick."""
+    """A condition. `message` is stable: it changes with its meaning, not in every cycle."""
 
     type: str
     status: Status
@@ -32,20 +32,20 @@ class Condition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signals:
-    """What one cycle found out; everything a condition says follows from it."""
+    """The findings of one cycle from which all conditions are derived."""
 
     decision: Decision | None
-    data_error: str | None = None  # why there is no plan of this moment: no data, or no solution
-    unseen: str | None = None  # why nothing was looked at: PlatformUnavailable, Paused, …
-    no_plan: str = ""  # a sentence: why the solver takes the problem for none, or answers nothing
+    data_error: str | None = None  # why there is no current plan: no data, or no solution
+    unseen: str | None = None  # why nothing was observed: PlatformUnavailable, Paused, …
+    no_plan: str = ""  # a sentence: why the problem is invalid or the solver has no answer
     serving: bool = False  # a Ready pod has weight
-    progressing: bool = False  # there are steps to take, or pods to wait for
+    progressing: bool = False  # steps to take, or pods to wait for
     shortages: tuple[tuple[str, str], ...] = ()  # (reason, sentence)
-    surge_told: str = ""  # a sentence: what quotas leave of it, where that is less than asked for
+    surge_told: str = ""  # a sentence: what quotas leave of the requested surge, if less
     conflicts: tuple[str, ...] = ()  # sentences
-    progress: Progress | None = None  # None: it is not known how far the rollout is
-    blocks: Mapping[Target, Block] = field(default_factory=dict)  # what does not come
-    ratios: Mapping[Target, float] = field(default_factory=dict)  # delivered to promised capacity
+    progress: Progress | None = None  # None: unknown
+    blocks: Mapping[Target, Block] = field(default_factory=dict)  # targets that fail to start
+    ratios: Mapping[Target, float] = field(default_factory=dict)  # delivered to profiled capacity
     error_budget: ErrorBudget = field(default_factory=ErrorBudget)
 
 

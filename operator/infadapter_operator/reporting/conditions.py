@@ -1,8 +1,8 @@
 """
-The conditions of a service: what a user, a dashboard and `kubectl wait` may rely on.
+The conditions of a service, on which users, dashboards and `kubectl wait` may rely.
 
-They are written to the status only when they change, so a message holds no number that changes
-every tick; numbers of the plan, rounded, are fine.
+They are written to the status only when they change. So a message contains no number that changes
+in every cycle; rounded numbers of the plan are fine.
 """
 
 from collections.abc import Iterable, Mapping
@@ -85,8 +85,8 @@ def loop_failed(error: BaseException) -> Condition:
     return unknown(
         "SpecValid",
         "LoopFailed",
-        f"the operator fails at this service, by a mistake of its own ({type(error).__name__}), and"
-        " tries again: nothing is changed; its log has the traceback, which belongs into an issue",
+        f"an internal error of the operator ({type(error).__name__}): it changes nothing and"
+        " retries; please report the traceback in its log",
     )
 
 
@@ -111,28 +111,28 @@ def slo_met(service: Service, ratio: float | None, *, was_missed: bool = False) 
         return unknown("SLOMet", "NotMeasured", f"the goal is {goal}")
     if ratio >= least:
         return true("SLOMet", "Met", f"{goal}, as measured at the router")
-    return false("SLOMet", "Missed", f"not, or only just, {goal}, at the router")
+    return false("SLOMet", "Missed", f"fewer than, or only just, {goal}, as measured at the router")
 
 
 def _error_budget_left(service: Service, budget: ErrorBudget) -> Condition:
     allowed = f"{100 - service.percentile:.4g} % of requests may miss the SLO"
     if budget.left is None:
-        return unknown("ErrorBudgetLeft", "NotMeasured", f"{allowed}; there is no hour of data")
+        return unknown("ErrorBudgetLeft", "NotMeasured", f"{allowed}; less than an hour of data")
     if caution(budget.pressure) > 0:
         return false(
             "ErrorBudgetLeft",
             "Burning",
             f"{allowed}, and more were late or refused although the plan had the capacity: plans"
-            " have more reserve and trade less of it for accuracy, until half an hour after",
+            " have a larger reserve and weigh accuracy less, until half an hour after that ends",
         )
     if budget.left <= 0:
         return false(
             "ErrorBudgetLeft",
             "Spent",
-            f"{allowed}, and more did over the last hour: they failed, or came when the demand was"
-            " beyond the plan, or they are too few to tell from chance; the reserve is as it was",
+            f"{allowed}, and more did over the last hour: they failed, or arrived when the demand"
+            " exceeded the plan, or may be chance; the reserve is unchanged",
         )
-    return true("ErrorBudgetLeft", "Left", f"{allowed}, and fewer do")
+    return true("ErrorBudgetLeft", "Left", f"{allowed}, and fewer did")
 
 
 def _ready(by_type: Mapping[str, Condition]) -> Condition:
@@ -141,14 +141,14 @@ def _ready(by_type: Mapping[str, Condition]) -> Condition:
         c for c in needs if c.status is Status.UNKNOWN
     ]
     if not lacking:
-        return true("Ready", "Ready", "the service is served as planned for")
+        return true("Ready", "Ready", "the service runs as planned")
     first = lacking[0]
     return Condition(type="Ready", status=first.status, reason=first.reason, message=first.message)
 
 
 def _metrics_fresh(signals: Signals) -> Condition:
     if signals.unseen:
-        return unknown("MetricsFresh", signals.unseen, "the load was not asked for")
+        return unknown("MetricsFresh", signals.unseen, "the load was not queried")
     if signals.data_error in _DATA_ERRORS:
         return false("MetricsFresh", signals.data_error, _DATA_ERRORS[signals.data_error])
     return true("MetricsFresh", "Fresh", "the load is known")
@@ -198,9 +198,11 @@ def _fallback_active(signals: Signals) -> Condition:
     if signals.data_error and decision is not None:
         no_data = signals.data_error in _DATA_ERRORS
         why = "there is no fresh data" if no_data else "the solver gave no answer"
-        return true("FallbackActive", signals.data_error, f"the last plan is held: {why}")
+        return true("FallbackActive", signals.data_error, f"the last plan is kept: {why}")
     if decision is not None and decision.source is Source.GREEDY:
-        return true("FallbackActive", "Greedy", "time ran out before the optimum was proven")
+        return true(
+            "FallbackActive", "Greedy", "the solver's time ran out before it proved the optimum"
+        )
     return false("FallbackActive", "Planned", "the plan follows the load")
 
 

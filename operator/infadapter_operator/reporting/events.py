@@ -1,4 +1,4 @@
-"""What a user wants to be told of, once, when it happens: from one status to the next. Pure."""
+"""Events: changes from one status to the next that a user wants to be told about once. Pure."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -37,7 +37,9 @@ def events_between(
         Event(reason=_reason(condition), message=condition.message, warning=True)
         for condition in after.conditions
         if (condition.type, condition.status) in _BAD
-        and (before is not None or condition.type != "MetricsFresh")  # a new router is not counted
+        and (
+            before is not None or condition.type != "MetricsFresh"
+        )  # a new router has no counters yet
         and _differs(earlier.get(condition.type), condition)
         and not _begins(earlier.get(condition.type), condition)
     )
@@ -48,7 +50,10 @@ def events_between(
 def _variant_events(
     before: Iterable[VariantStatus], after: Iterable[VariantStatus]
 ) -> Iterator[Event]:
-    """Another cause of the same trouble is no news."""
+    """
+    Yield events of variants whose pods start or stop failing. Another cause of the same failure is
+    no event.
+    """
     earlier = {target_of(told): availability(told) for told in before}
     for told in after:
         target, now = target_of(told), availability(told)
@@ -69,7 +74,7 @@ def _differs(earlier: Condition | None, now: Condition) -> bool:
 
 
 def _begins(earlier: Condition | None, now: Condition) -> bool:
-    """Nobody serves before the first pod is there, or while nobody looks."""
+    """Whether nothing serves because no pod is Ready yet, or nothing was observed before."""
     was_serving = earlier is not None and earlier.status == "True"
     return now.reason == "NoReadyBackend" and not was_serving
 

@@ -1,4 +1,4 @@
-"""What a cycle's metrics are set to, by name; None: it has no value now."""
+"""The values of a cycle's metrics by name; None: the metric has no value now."""
 
 from collections.abc import Iterable
 

@@ -1,6 +1,6 @@
 """
-What changes every tick, for Prometheus. Names and labels are a contract with the dashboard and the
-alerts; what has no value now is absent, never zero.
+Prometheus metrics of values that change in every cycle. Names and labels are a contract with
+dashboard and alerts. A metric that has no value now is absent, not zero.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,25 +24,25 @@ _OF_SERVICE: Mapping[str, str] = {
     "demand_rps": "The rate of requests now.",
     "forecast_rps": "The quantile of the rate within the planning horizon.",
     "planning_demand_rps": "The rate that is planned for.",
-    "planned_capacity_rps": "What the plan serves within the SLO.",
-    "ready_capacity_rps": "What the Ready pods serve within the SLO.",
+    "planned_capacity_rps": "Capacity of the plan within the SLO.",
+    "ready_capacity_rps": "Capacity of the Ready pods within the SLO.",
     "planned_accuracy_ratio": "Expected accuracy of the plan, weighted by requests.",
-    "served_accuracy_ratio": "Accuracy of what was answered in the last interval.",
-    "plan_cost": "What the plan costs, at the prices.",
+    "served_accuracy_ratio": "Mean accuracy of the answers of the last interval.",
+    "plan_cost": "Cost of the plan, at the prices.",
     "plan_objective": "The plan's objective; absent when the budget can't serve the demand.",
-    "last_look_timestamp_seconds": "When the loop last looked.",
+    "last_look_timestamp_seconds": "When the loop last ran a cycle.",
     "last_plan_timestamp_seconds": "When the loop last planned.",
     "last_data_timestamp_seconds": "When the loop last had fresh data.",
-    "interval_seconds": "How often the loop plans.",
+    "interval_seconds": "Seconds between two plans.",
 }
 _OF_TARGET: Mapping[str, str] = {
     "planned_pods": "Pods that the plan wants.",
     "ready_pods": "Pods that are Ready.",
     "planned_cpu_cores": "Cores that the plan wants.",
     "allocated_cpu_cores": "Cores held by pods, the larger of wanted and in force.",
-    "share_ratio": "Part of the traffic that the router sends there.",
-    "learnt_capacity_ratio": "What pods of this target deliver, as a ratio to their profile.",
-    "variant_available": "0: its pods did not come and are left for a while; 1 otherwise.",
+    "share_ratio": "Share of the traffic that the router sends there.",
+    "learnt_capacity_ratio": "Capacity that pods deliver, as a ratio to their profile.",
+    "variant_available": "0 while its pods cannot be started and are not retried yet; 1 otherwise.",
 }
 _COUNTED: Mapping[str, tuple[str, str]] = {
     "errors_total": ("Cycles without data or platform, and refused steps.", "reason"),
@@ -51,11 +51,11 @@ _COUNTED: Mapping[str, tuple[str, str]] = {
 }
 _TIMED: Mapping[str, tuple[str, tuple[float, ...]]] = {
     "look_duration_seconds": (
-        "From the begin of a cycle to its end.",
+        "Duration of a cycle.",
         (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
     ),
     "solve_duration_seconds": (
-        "What a decision took, its reasons included.",
+        "Duration of a decision, its reasons included.",
         (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0),
     ),
 }

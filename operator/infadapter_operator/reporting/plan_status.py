@@ -1,4 +1,6 @@
-"""The plan in a status, and back: after a restart it goes on from what it had decided."""
+"""
+Convert the plan to its status and back, so that a restarted operator continues with its decision.
+"""
 
 from enum import StrEnum
 from typing import TypeVar
@@ -48,7 +50,7 @@ def plan_status(decision: Decision) -> PlanStatus:
 
 
 def decision_from(service: Service, status: InferenceServiceStatus | None) -> Decision | None:
-    """What was decided before a restart, with the capacities of today's profiles."""
+    """Return the decision from before a restart, with the current profiles' capacities."""
     if status is None or status.plan is None:
         return None
     plan = status.plan
@@ -89,7 +91,7 @@ def _planned(plan: Plan, group: PodGroup) -> PlannedPods:
 
 
 def _points(plan: Plan, group: PodGroup) -> tuple[PointShare, ...]:
-    """At most two: a pod mixes neighbours."""
+    """Return at most two operating points, since a pod mixes neighbouring ones."""
     rates = mixture(group.allocation, plan.served_rps.get(group.target, 0.0) / group.pods)
     total_rps = sum(rates.values())
     return tuple(
@@ -119,7 +121,7 @@ def _group(service: Service, planned: PlannedPods) -> PodGroup:
 
 
 def _member(kind: type[Member], value: str | None, default: Member) -> Member:
-    """A newer operator may have written one that this one does not know."""
+    """Return the enum member, or the default for one that a newer operator wrote."""
     try:
         return kind(value or "")
     except ValueError:

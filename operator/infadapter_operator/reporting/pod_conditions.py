@@ -1,7 +1,8 @@
 """
-The conditions of pods: whether they serve, have room, come at all, deliver, and are as planned.
+The conditions of pods: whether they serve, have room, start, deliver as profiled, and are as
+planned.
 
-They are one group because one look at the platform tells them all; without it none is known.
+All of them need an observation of the platform, and are Unknown without one.
 """
 
 from infadapter_operator.domain.progress import Phase, Progress
@@ -16,15 +17,15 @@ from infadapter_operator.reporting.sentences import (
 )
 
 MIN_DELIVERED_RATIO = 0.85
-"""A target that delivers less than this part of what its profile promises has a wrong profile."""
+"""Ratio of delivered to profiled capacity below which a target's profile is reported as wrong."""
 
 WITHIN_QUOTA = "WithinQuota"
-"""There is room for what is planned, and less surge than is asked for."""
+"""Reason: there is room for the plan, but less surge than requested."""
 
 
 def serving(signals: Signals) -> Condition:
     if signals.unseen:
-        return unknown("Serving", signals.unseen, "the pods were not looked at")
+        return unknown("Serving", signals.unseen, "the pods were not observed")
     if signals.serving:
         return true("Serving", "BackendsReady", "at least one Ready pod gets traffic")
     return false("Serving", "NoReadyBackend", "no Ready pod gets traffic: requests are refused")
@@ -32,12 +33,12 @@ def serving(signals: Signals) -> Condition:
 
 def capacity_available(signals: Signals) -> Condition:
     if signals.unseen:
-        return unknown("CapacityAvailable", signals.unseen, "the pods were not looked at")
+        return unknown("CapacityAvailable", signals.unseen, "the pods were not observed")
     if signals.shortages:
         reason = signals.shortages[0][0]
         sentences = dict.fromkeys(sentence for _, sentence in signals.shortages)
         return false("CapacityAvailable", reason, _joined(*sentences, signals.surge_told))
-    told = _joined("there is room for what is planned", signals.surge_told)
+    told = _joined("the nodes have room for the plan", signals.surge_told)
     return true("CapacityAvailable", WITHIN_QUOTA if signals.surge_told else "Available", told)
 
 
@@ -47,16 +48,18 @@ def _joined(*sentences: str) -> str:
 
 def variants_available(signals: Signals) -> Condition:
     if signals.unseen:
-        return unknown("VariantsAvailable", signals.unseen, "the pods were not looked at")
+        return unknown("VariantsAvailable", signals.unseen, "the pods were not observed")
     blocks = unavailable(signals.blocks)
     if blocks:
         return false("VariantsAvailable", *blocks_told(blocks))
-    return true("VariantsAvailable", "Available", "pods come of every variant that is planned")
+    return true(
+        "VariantsAvailable", "Available", "every planned variant has pods or can start them"
+    )
 
 
 def as_profiled(signals: Signals) -> Condition:
     if signals.unseen:
-        return unknown("CapacityAsProfiled", signals.unseen, "the pods were not looked at")
+        return unknown("CapacityAsProfiled", signals.unseen, "the pods were not observed")
     short = sorted(
         target for target, ratio in signals.ratios.items() if ratio < MIN_DELIVERED_RATIO
     )
@@ -68,12 +71,12 @@ def as_profiled(signals: Signals) -> Condition:
             f"pods deliver less than {MIN_DELIVERED_RATIO:g} of what their profile promises, and"
             f" are planned with what they deliver; profile them again: {names}",
         )
-    return true("CapacityAsProfiled", "AsProfiled", "pods deliver what their profiles promise")
+    return true("CapacityAsProfiled", "AsProfiled", "pods deliver the capacity of their profiles")
 
 
 def progressing(service: Service, signals: Signals) -> Condition:
     if signals.unseen:
-        return unknown("Progressing", signals.unseen, "the pods were not looked at")
+        return unknown("Progressing", signals.unseen, "the pods were not observed")
     if service.mode is Mode.RECOMMEND:
         return false("Progressing", "Recommend", "plans are reported, not carried out")
     if signals.progress is not None:

@@ -1,4 +1,4 @@
-"""What does not come and why rollouts rest, in numbers for Prometheus."""
+"""Prometheus metrics of failing starts, and of the reasons why rollouts rest."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -10,18 +10,18 @@ _SERVICE = ("namespace", "service")
 
 
 class RolloutMetrics:
-    """What it remembers is of this process: a block that a status brought back counts anew."""
+    """The metrics. A block that was restored from the status counts again in a new process."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._blocked = Counter(
             "infadapter_blocked_total",
-            "How often pods of a target did not come and were left for a while.",
+            "Number of back-offs of targets whose pods could not be started.",
             (*_SERVICE, "cause"),
             registry=registry,
         )
         self._rest = Gauge(
             "infadapter_progress_rest",
-            "1: the rollout rests before its plan is reached; absent: it goes on, or is done.",
+            "1 while the rollout waits short of its plan; absent while it progresses or is done.",
             (*_SERVICE, "reason"),
             registry=registry,
         )
@@ -29,7 +29,10 @@ class RolloutMetrics:
         self._rests: dict[Key, str] = {}
 
     def record(self, key: Key, cycle: Cycle) -> None:
-        """A cycle that saw nothing says nothing of blocks; that it rests is not known either."""
+        """
+        Record a cycle. One that observed nothing says nothing about blocks, nor whether the rollout
+        rests.
+        """
         if cycle.observed is not None:
             self._count(key, cycle)
         rest = cycle.progress.rest if cycle.progress else None
@@ -47,7 +50,7 @@ class RolloutMetrics:
         self._rests.pop((namespace, service), None)
 
     def _count(self, key: Key, cycle: Cycle) -> None:
-        """An attempt that failed again counts again."""
+        """Count each failed attempt."""
         before = self._attempts.get(key, {})
         now = {target: (block.digest, block.attempts) for target, block in cycle.blocks.items()}
         for target, attempt in now.items():

@@ -1,7 +1,7 @@
 """
-What a person is told of a rollout: how far it is, why it rests and what to do, what does not come.
+Sentences about a rollout for people: its progress, why it rests and what to do, which pods fail.
 
-Times are absolute and in whole seconds: a sentence that counts down would be written every tick.
+Times are absolute and in whole seconds, since a countdown would be written in every cycle.
 """
 
 import math
@@ -14,18 +14,20 @@ from infadapter_solver.problem import CPU, Target
 WHAT_TO_DO: Mapping[Rest, str] = {
     Rest.NO_NODE: "no node has room for a pod: add nodes, or lower the budget",
     Rest.RESIZE_REFUSED: "a node does not let a pod grow: make room on it, or drain it",
-    Rest.CONFLICT: "another controller writes to these pods: take away its HPA, VPA or"
+    Rest.CONFLICT: "another controller writes to these pods: remove its HPA, VPA or"
     " ScaledObject, or the variant from this service",
     Rest.NO_SURGE: "budget and scaling.maxSurge leave no room to switch: raise maxSurge, or"
     " the quota that CapacityAvailable names",
     Rest.NO_DATA: "the load is not known, and nothing shrinks: MetricsFresh says why",
-    Rest.START_FAILED: "pods do not come: VariantsAvailable says which and why; once that is"
-    " mended they are tried again by themselves",
+    Rest.START_FAILED: "pods cannot be started: VariantsAvailable names them and the reason;"
+    " once it is fixed they are retried automatically",
 }
 
 
 def progress_told(progress: Progress) -> str:
-    """Of one that goes on: what is there, what is waited for, and how long."""
+    """
+    Return a sentence about a rollout in progress: what is Ready, what it waits for, and until when.
+    """
     waits = f"waits for {progress.waits_for}" if progress.waits_for else ""
     ends = "" if progress.deadline_s is None else _deadline(progress.deadline_s)
     return "; ".join(filter(None, (_count(progress), waits, ends)))
@@ -37,12 +39,12 @@ def rest_told(progress: Progress, rest: Rest) -> str:
 
 
 def unavailable(blocks: Mapping[Target, Block]) -> tuple[Block, ...]:
-    """Those of which no pod has come since; also while one is tried."""
+    """Return the blocks whose target has had no Ready pod since, also while a probe runs."""
     return tuple(blocks[target] for target in sorted(blocks) if not blocks[target].come)
 
 
 def blocks_told(blocks: tuple[Block, ...]) -> tuple[str, str]:
-    """A reason and a sentence; several causes have no reason in common but that starts fail."""
+    """Return a reason and a sentence. With several causes the common reason is that starts fail."""
     causes = {block.cause for block in blocks}
     reason = causes.pop().value if len(causes) == 1 else Rest.START_FAILED.value
     return reason, "; ".join(f"{target_told(b.target)}: {b.message or b.cause}" for b in blocks)
@@ -58,7 +60,7 @@ def _count(progress: Progress) -> str:
 
 def _deadline(at_s: float) -> str:
     at = whole_second(math.ceil(at_s)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return f"at {at} a new plan is made without what has not come"
+    return f"at {at} a new plan is made without the missing pods"
 
 
 def amounts_told(amounts: Mapping[str, int]) -> str:

@@ -94,8 +94,8 @@ def _surge_told(cycle: Cycle) -> str:
         return ""
     asked = amounts_told(cycle.situation.service.max_surge)
     if any(cycle.planned.service.max_surge.values()):
-        return f"quota {names} leaves less surge than {asked}: pods are exchanged within that"
-    return f"quota {names} leaves no surge, of {asked}: pods are exchanged within the budget"
+        return f"quota {names} leaves less surge than {asked}: pods are replaced within that"
+    return f"quota {names} leaves no surge, of {asked}: pods are replaced within the budget"
 
 
 def _is_stuck(pod: Pod, now_s: float) -> bool:

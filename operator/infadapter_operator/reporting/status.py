@@ -1,8 +1,8 @@
 """
-The status of an InferenceService: what the loop decided, and what it needs after a restart.
+The status of an InferenceService: the decision, and what the loop needs after a restart.
 
-The plan in the status changes only when the plan does, conditions keep the time of their last
-transition, and what is equal is not written.
+The plan in the status changes only with the plan, conditions keep the time of their last
+transition, and an unchanged status is not written.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,10 +23,10 @@ from infadapter_solver.problem import CPU, Target
 
 KEPT_DECISIONS = 10
 BUDGET_STEP = 0.1
-"""The status says again what is left of the error budget when it has changed by so much."""
+"""Change of the remaining error budget that is worth a status write."""
 
 SERVED_STEP = 0.02
-"""Likewise of how accurate the answers are, which is never twice the same."""
+"""Change of the served accuracy that is worth a status write; it is never twice the same."""
 
 _NOTHING = InferenceServiceStatus()
 
@@ -45,15 +45,17 @@ def status_of(
     served_accuracy: float | None = None,
 ) -> InferenceServiceStatus:
     """
-    `changed`: the decision's plan is not the one of before. `blocks`: what does not come; None
-    where nothing was looked at.
+    Return the status.
+
+    `changed` says that the decision has another plan than before. `blocks` are the failing targets;
+    None if nothing was observed.
     """
     before = previous or _NOTHING
     plan, history, served = before.plan, before.decisions, before.served_accuracy
     if decision and (changed or plan is None):
         plan = plan_status(decision)
         history = (_line(plan), *history)[:KEPT_DECISIONS]
-        served = None  # that of another plan
+        served = None  # belonged to another plan
     return InferenceServiceStatus(
         observed_generation=generation,
         effective_price_per_core=round(price_per_core(service), 6),
@@ -72,7 +74,7 @@ def without_service(
     previous: InferenceServiceStatus | None,
     now_s: float,
 ) -> InferenceServiceStatus:
-    """Where the spec can't be carried out: the plan of before, if there is one, is still known."""
+    """Return the status of a spec that cannot be carried out; an earlier plan is kept."""
     before = previous or _NOTHING
     return before.model_copy(
         update={
@@ -83,7 +85,7 @@ def without_service(
 
 
 def served_status(now: float | None, before: float | None) -> float | None:
-    """What was said before, while it has hardly changed or nobody tells."""
+    """Return the accuracy to report: the earlier one while it has hardly changed or is unknown."""
     if now is None or (before is not None and abs(now - before) < SERVED_STEP):
         return before
     return round(now, 4)
@@ -92,7 +94,7 @@ def served_status(now: float | None, before: float | None) -> float | None:
 def budget_status(
     budget: ErrorBudget | None, before: ErrorBudgetStatus | None
 ) -> ErrorBudgetStatus | None:
-    """What was said before, while what is left has hardly changed."""
+    """Return the budget to report: the earlier one while it has hardly changed."""
     if budget is None or budget.left is None:
         return None
     factor = reserve_factor(budget.pressure)
@@ -102,7 +104,7 @@ def budget_status(
 
 
 def price_per_core(service: Service) -> float:
-    """What a core must bring in accuracy to be worth it."""
+    """Return the accuracy that one core must gain to be worth its cost."""
     whole = service.objective.price_of(service.budget)
     return (
         service.objective.cost_weight * service.objective.prices.get(CPU, 1.0) / whole

@@ -1,6 +1,6 @@
 """
-Which variants' pods come, in a status and back: after a restart what did not come is still known,
-so that nothing is tried at once that has just failed, and nothing is told twice.
+Convert failing targets to the status and back. After a restart they are still known, so that a
+variant that has just failed is not retried at once and nothing is reported twice.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,19 +17,19 @@ from infadapter_solver.problem import Target
 
 AVAILABLE = "Available"
 MAX_VARIANTS = 16
-"""Of those that are told; what does not come is told first."""
+"""Number of variants in the status; failing ones come first."""
 
 _COMES = Condition(
     type=AVAILABLE,
     status=Status.TRUE,
     reason="Available",
-    message="its pods come when they are planned",
+    message="its pods are started when planned",
 )
 _UNKNOWN = Condition(
     type=AVAILABLE,
     status=Status.UNKNOWN,
     reason="NotLookedAt",
-    message="the pods were not looked at",
+    message="the pods were not observed",
 )
 
 
@@ -40,7 +40,10 @@ def variants_of(
     generation: int,
     now_s: float,
 ) -> tuple[VariantStatus, ...]:
-    """`blocks` None: nothing was looked at, so what was known stays known."""
+    """
+    Return the status by variant. `blocks=None` means that nothing was observed, so the earlier
+    status is kept.
+    """
     earlier = {target_of(told): told for told in before}
     held = {block.target: block for block in unavailable(blocks or {})}
 
@@ -65,7 +68,7 @@ def _all(service: Service) -> list[Target]:
 
 
 def blocks_from(status: InferenceServiceStatus | None) -> dict[Target, Block]:
-    """What did not come before a restart."""
+    """Return the blocks from before a restart."""
     found = (_block(told) for told in (status.variants if status else ()))
     return {block.target: block for block in found if block}
 
@@ -113,5 +116,5 @@ def _block(told: VariantStatus) -> Block | None:
 
 
 def _cause(reason: str) -> Cause:
-    """A newer operator may have written one that this one does not know."""
+    """Return the cause, or NOT_READY for one that a newer operator wrote."""
     return Cause(reason) if reason in set(Cause) else Cause.NOT_READY

@@ -1,4 +1,4 @@
-"""Pods that run grow to their planned sizes, which serves at once."""
+"""Grow running pods to their planned sizes in place, which adds capacity within a second."""
 
 import math
 
@@ -12,7 +12,10 @@ from infadapter_solver.problem import CPU, Allocation
 
 
 def enlarge(terms: Terms, growing: Growing, one: PodState) -> None:
-    """To its planned size, or towards it; or what it lacks for each of these."""
+    """
+    Add the resize of one pod to its planned size, or to the largest size that has room if `smaller`
+    is set. If there is no room, add the shortages instead.
+    """
     desired = one.desired
     if desired is None or not _is_to_grow(terms, one):
         return
@@ -39,12 +42,15 @@ def _is_to_grow(terms: Terms, one: PodState) -> bool:
     if not one.can_resize or one.is_asked or one.shrinks or one.is_refused:
         return False
     if one.actual.unschedulable_since_s is not None:
-        return False  # larger it would wait for longer; once it has a node it grows
+        return False  # a larger pod would wait longer; it grows once it has a node
     return not (terms.bridges and one.is_to_exceed_desired and _may_come(terms, one))
 
 
 def _may_come(terms: Terms, one: PodState) -> bool:
-    """A bridge: its size is not known not to come, and it has not waited for too long."""
+    """
+    Whether a bridge may still reach its size: the size is not known to fail, and the resize has not
+    waited for too long.
+    """
     pod, patience_s = one.actual, terms.service.patience.start_s
     most = terms.observed.size_limits.get(pod.target, math.inf)
     fails = pod.resize in WAITS and resize_failed(pod, terms.now_s, patience_s)
@@ -52,7 +58,7 @@ def _may_come(terms: Terms, one: PodState) -> bool:
 
 
 def _sizes_up_to(terms: Terms, one: PodState, desired: Allocation) -> list[Allocation]:
-    """Larger than it has and smaller than planned, the largest first."""
+    """Return the sizes between the current and the planned one that add capacity, largest first."""
     between = [
         a
         for a in allocations_of(terms.service, one.actual.target)

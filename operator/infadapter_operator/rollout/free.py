@@ -1,4 +1,4 @@
-"""How much more may run: the budget and the surge, less all that is held already."""
+"""Free room: the budget and the surge, less everything that pods hold already."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -9,19 +9,23 @@ from infadapter_solver.problem import Plan, PodSize, Resources, Target
 
 
 class Room:
-    """What is left while steps are chosen; below zero where more runs than may."""
+    """
+    The resources that remain while steps are chosen; negative where more is held than allowed.
+    """
 
     def __init__(self, left: Resources) -> None:
         self._left = dict(left)
 
     def times(self, amounts: Resources) -> int:
-        """How often these amounts fit."""
+        """Return how many times these amounts fit."""
         needed = {name: amount for name, amount in amounts.items() if amount > 0}
         counts = [max(0, self._left.get(name, 0)) // amount for name, amount in needed.items()]
         return min(counts, default=1_000_000)
 
     def lacking(self, amounts: Resources) -> dict[str, int]:
-        """How much of each there is too little; where more runs than may, that comes on top."""
+        """
+        Return how much of each resource is missing for these amounts, an existing overrun included.
+        """
         short = {name: n - self._left.get(name, 0) for name, n in amounts.items() if n > 0}
         return {name: amount for name, amount in short.items() if amount > 0}
 
@@ -29,12 +33,17 @@ class Room:
         self._left = plus(self._left, amounts, -times)
 
     def with_back(self, amounts: Resources) -> "Room":
-        """What it is once these are free."""
+        """Return the room after these amounts have been freed."""
         return Room(plus(self._left, amounts))
 
 
 def room_for(service: Service, plan: Plan, observed: Observed) -> Room:
-    """Pods that leave hold what they have until they are gone; pods still to come hold theirs."""
+    """
+    Return the free room of a service.
+
+    Terminating pods hold their resources until they are gone. Requested pods that do not exist yet,
+    and rolling updates in progress, count with what they will hold.
+    """
     room = Room(plus(service.budget, service.max_surge))
     room.take(observed.aside)
     room.take(held(observed.pods))
@@ -49,7 +58,10 @@ def room_for(service: Service, plan: Plan, observed: Observed) -> Room:
 
 
 def _kept_for_roll(observed: Observed, target: Target, planned: PodSize | None) -> Resources:
-    """What a roll that is under way may hold beyond what it holds: it began with room for it."""
+    """
+    Return the resources that a rolling update in progress may still take beyond what it holds. It
+    began with room for all of it.
+    """
     size = start_size(observed, target, planned)
     stay = [pod for pod in observed.of(target) if not pod.leaving]
     old = [held_by(pod) for pod in stay if pod.outdated]
@@ -61,7 +73,10 @@ def _kept_for_roll(observed: Observed, target: Target, planned: PodSize | None) 
 
 
 def rolled_beyond(old: Sequence[Resources], new: Resources, pods: int) -> Resources:
-    """What a rolling change of these old pods to so many new ones holds at most beyond them."""
+    """
+    Return the most that a rolling update from these old pods to `pods` new ones holds beyond the
+    old.
+    """
     names = {*new, *(name for amounts in old for name in amounts)}
     return {
         name: most_beyond([amounts.get(name, 0) for amounts in old], new.get(name, 0), pods)
@@ -71,8 +86,11 @@ def rolled_beyond(old: Sequence[Resources], new: Resources, pods: int) -> Resour
 
 def most_beyond(old: Sequence[int], new: int, pods: int) -> int:
     """
-    Of one resource. There is a pod more than there shall be while old ones are there, and beside
-    these one that still leaves, which a Deployment does not count; who goes first nobody knows.
+    Return the same for one resource.
+
+    While old pods exist a Deployment runs one pod more than its replica count, and beside it one
+    that still terminates, which it does not count. The order in which old pods go is unknown, so
+    the largest are assumed to stay longest.
     """
     largest_first = sorted(old, reverse=True)
     held = (
@@ -83,18 +101,21 @@ def most_beyond(old: Sequence[int], new: int, pods: int) -> int:
 
 
 def beyond(held: Resources, wanted: Resources) -> Resources:
-    """What is wanted of each more than is held."""
+    """Return by how much `wanted` exceeds `held`, by resource."""
     return {name: max(0, more) for name, more in plus(wanted, held, -1).items()}
 
 
 def over_budget(service: Service, pods: Iterable[Pod]) -> Resources:
-    """Resources of which these hold more than the budget, and how much: surge is in use."""
+    """
+    Return the resources of which the pods hold more than the budget, and by how much (the surge in
+    use).
+    """
     over = plus(held(pods), service.budget, -1)
     return {name: more for name, more in over.items() if more > 0}
 
 
 def missing(observed: Observed) -> Mapping[Target, int]:
-    """Pods that were asked for and are not there yet."""
+    """Return, by target, the number of requested pods that do not exist yet."""
     return {
         target: desired - live
         for target, desired in observed.desired_pods.items()
@@ -103,6 +124,6 @@ def missing(observed: Observed) -> Mapping[Target, int]:
 
 
 def start_size(observed: Observed, target: Target, planned: PodSize | None) -> Resources | None:
-    """The resources at which the next pod of the target comes up, if it is known."""
+    """Return the resources with which the next pod of the target starts, if they are known."""
     template = observed.templates.get(target, planned)
     return template.resources if template else None

@@ -1,4 +1,4 @@
-"""What is added: its steps, what there was no room for, and the room that is left."""
+"""The result of scaling up: the steps, the shortages, and the room that remains."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,26 +13,26 @@ from infadapter_solver.problem import Allocation, Resources, Target
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shortage:
-    """Something planned for which there is no room; or a smaller form of it, which also helps."""
+    """A planned pod or size that has no room, or a smaller size of it, which would help as well."""
 
-    lacking: Resources  # of the resources that are short, how much
-    gain_rps: float  # what it will serve
-    wait_s: float  # until it does
-    pod: str = ""  # which is to grow; empty: one that is to start
-    instead: Releases | None = None  # what of pods that are replaced leaves room for the others
-    is_of_node: bool = False  # of a node and not of the budget: how much it lacks is a guess
+    lacking: Resources  # amounts, of the resources that are short
+    gain_rps: float  # capacity that it adds
+    wait_s: float  # seconds until it does
+    pod: str = ""  # the pod to grow; empty for a new pod
+    instead: Releases | None = None  # releases that let the rest of a rolling update begin
+    is_of_node: bool = False  # a node lacks it, not the budget: the amount is a guess
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Growth:
-    """The steps, what there was no room for, and what is left of the room."""
+    """The steps that scale up, what had no room, and the remaining room."""
 
     steps: tuple[ScaleUp | ResizePod, ...]
-    resized: Mapping[str, Allocation]  # by pod, of these steps
+    resized: Mapping[str, Allocation]  # by pod, the new sizes of these steps
     shortages: tuple[Shortage, ...]
     room: Room
-    outgrown: frozenset[Target] = frozenset()  # whose new pods come up larger than there is room
-    waits: bool = False  # something starts once all is within the budget again
+    outgrown: frozenset[Target] = frozenset()  # new pods start larger than the room
+    waits: bool = False  # a start waits until all is within the budget
 
     @property
     def short(self) -> frozenset[str]:
@@ -41,21 +41,21 @@ class Growth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What is the same for all that is added in a cycle."""
+    """The inputs that are common to all steps that scale up in a cycle."""
 
     service: Service
     observed: Observed
     now_s: float
-    spare: Room  # what budget and surge have beside all that is planned
-    smaller: bool  # what has no room at its planned size starts or grows to the largest that has
-    bridges: bool  # what was asked to grow beyond its plan is left to
+    spare: Room  # budget and surge less everything planned
+    smaller: bool  # without room for the planned size, use the largest that fits
+    bridges: bool  # keep resizes beyond the planned size
     closed: bool  # surge has been held for too long
-    over: bool  # and more than the budget still is
+    over: bool  # and more than the budget is still held
 
 
 @dataclass(slots=True)
 class Growing:
-    """A growth while it is made up."""
+    """A `Growth` under construction."""
 
     room: Room
     steps: list[ScaleUp | ResizePod] = field(default_factory=list)

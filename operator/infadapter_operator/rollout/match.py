@@ -1,4 +1,6 @@
-"""Which of the pods that run the plan wants, and at what size; the others are to go."""
+"""
+Match running pods with the plan: which pods stay and at what size, and which are to be removed.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,24 +20,24 @@ from infadapter_solver.problem import Allocation, Plan, Target
 
 RESIZE_PATIENCE_S = 300.0
 """
-How long a resize may wait for room on its node before the pods are replaced instead, while enough
-is Ready without it; with too little Ready it is the service's `Patience.resize_s`.
+Seconds for which a resize may wait for room on its node before the pod is replaced instead, as long
+as enough Ready capacity remains. When capacity is short, the service's `Patience.resize_s` applies.
 """
 
 WAITS = (Resize.DEFERRED, Resize.FAILING)
-"""Resizes that may yet come, and may not."""
+"""Resizes that are neither done nor refused for good: they may still succeed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PodState:
-    """A pod that is not leaving, with what is planned for it."""
+    """A pod that is not terminating, with the size that the plan gives it."""
 
     actual: Pod
-    desired: Allocation | None  # None: it is to go
-    serving: Allocation  # what is in force, or soon will be where it is shrinking
-    accuracy: float  # of the best that it can answer with
+    desired: Allocation | None  # None: to be removed
+    serving: Allocation  # size in force, or the smaller one that is requested
+    accuracy: float  # of its most accurate operating point
     touchable: bool = True
-    is_stale: bool = False  # of a template that has been changed, and its roll has yet to begin
+    is_stale: bool = False  # outdated template, and no rolling update yet
     resize_patience_s: float = RESIZE_PATIENCE_S
 
     @property
@@ -52,25 +54,28 @@ class PodState:
 
     @cached_property
     def as_candidate(self) -> Candidate:
-        """For traffic, while nothing about it changes; kept, as most cycles ask for it again."""
+        """
+        The pod as a candidate for traffic at its current size. Cached, since most cycles ask for it
+        again.
+        """
         segments = self.serving.segments(self.accuracy)
         return Candidate(pod=self.actual.name, target=self.actual.target, segments=segments)
 
     @cached_property
     def is_level(self) -> bool:
-        """It has the size it is to have, and the template."""
+        """Whether the pod has its planned size and the current template."""
         return self.desired is not None and is_at(self.actual, self.desired) and not self.is_stale
 
     @property
     def is_asked(self) -> bool:
-        """Its size was asked for, and is in force or on its way."""
+        """Whether the planned size was requested, so that it is in force or pending."""
         return self.desired is not None and same_amounts(
             self.actual.wanted.resources, self.desired.resources
         )
 
     @property
     def is_refused(self) -> bool:
-        """Its node can't hold what it is to have: for good it has refused that, or less."""
+        """Whether the node refused for good the planned size or a smaller one."""
         asked = self.actual.wanted.cpu_millicores
         refused = self.actual.resize is Resize.REFUSED
         return refused and self.desired is not None and asked <= self.desired.cpu_millicores
@@ -85,7 +90,7 @@ class PodState:
 
     @property
     def is_changing(self) -> bool:
-        """A resize that was asked for is on its way."""
+        """Whether a requested resize is pending and neither deferred nor failed."""
         under_way = self.actual.resize in (Resize.NONE, Resize.IN_PROGRESS)
         return under_way and not same_amounts(
             self.actual.wanted.resources, self.actual.size.resources
@@ -101,20 +106,22 @@ class PodState:
     @property
     def is_to_exceed_desired(self) -> bool:
         """
-        It was asked to grow beyond what is planned, and may yet; or it was refused that at the size
-        that is planned, and holds no more. Who takes that back forgets it, and asks again.
+        Whether the pod was asked to grow beyond its planned size and may still do so.
+
+        A refused request for more counts as well while the pod is at its planned size: taking the
+        request back would delete the refusal, and the same size would be requested again.
         """
         least = self.desired.cpu_millicores if self.desired else 0
         refused = self.actual.resize is Resize.REFUSED and not self.is_level
         return self.actual.wanted.cpu_millicores > least and not refused
 
     def is_given_up(self, now_s: float) -> bool:
-        """What it was asked for does not come, be it what is planned or a smaller size."""
+        """Whether the requested size will not come, be it the planned size or a smaller one."""
         failed = resize_failed(self.actual, now_s, self.resize_patience_s)
         return failed or self.must_be_replaced(now_s)
 
     def must_be_replaced(self, now_s: float) -> bool:
-        """What it is to be can't be reached in place, or not in time."""
+        """Whether the planned size or template cannot be reached in place, or not in time."""
         if self.desired is None or self.is_level or not self.touchable:
             return False
         if self.is_stale or not resizable(self.actual.size, self.desired.size):
@@ -127,14 +134,17 @@ def match_pods(
     service: Service, plan: Plan, observed: Observed, *, is_short: bool = False
 ) -> tuple[PodState, ...]:
     """
-    All pods but those that leave. `is_short`: less is Ready than is asked for, and a resize that
-    waits is not waited for as long.
+    Return all pods that are not terminating, each with its planned size.
 
-    What runs beyond what was asked for is not too many: a rolling change has a pod more for a
-    while, the newest, and ends that by itself. Who stays of the others decides nothing of that; and
-    of a target that is not planned any more, a new one would be made for one that is stopped.
+    `is_short` means that Ready capacity is below the demand; then deferred resizes have less
+    patience.
 
-    Most cycles ask what the last one did, and are told the same.
+    Pods beyond the requested replica count are not surplus: during a rolling update the newest pod
+    is an extra one that the update removes itself. They do not influence which of the other pods
+    stay. For a target that is no longer planned, removing such a pod would only make the controller
+    create another.
+
+    The last result is cached, because most cycles ask the same question as the cycle before.
     """
     asked = (
         (service, plan.groups, observed.pods, observed.untouchable, observed.rolling, is_short),
@@ -144,7 +154,7 @@ def match_pods(
 
 
 class _Last:
-    """What was asked last, and what was found; of one service at a time."""
+    """Cache of the last question and its answer, for one service at a time."""
 
     def __init__(self) -> None:
         self._last: tuple[object, tuple[PodState, ...]] = (None, ())
@@ -185,7 +195,12 @@ def _matched(
 
 
 def _is_stale(observed: Observed, target: Target, live: Sequence[Pod]) -> bool:
-    """Where one is not Ready, the change may be what mends it: no room is waited for."""
+    """
+    Whether all pods have an outdated template and are Ready, and no rolling update has begun.
+
+    If a pod is not Ready, the new template may be what repairs it, so the update does not wait for
+    room.
+    """
     changed = all(pod.outdated and pod.ready for pod in live)
     return changed and target not in observed.rolling
 
@@ -197,7 +212,7 @@ def resize_failed(pod: Pod, now_s: float, patience_s: float) -> bool:
 
 
 def is_settled(pod: Pod) -> bool:
-    """What is in force is what was asked for."""
+    """Whether the requested size is in force."""
     return same_amounts(pod.wanted.resources, pod.size.resources)
 
 
@@ -210,7 +225,10 @@ def of_target(pods: Sequence[PodState], target: Target) -> list[PodState]:
 
 
 def _kept_first(pods: list[Pod], allocation: Allocation | None, observed: Observed) -> list[Pod]:
-    """Those that serve and can have the planned size, then those that have it, then the oldest."""
+    """
+    Sort pods by how much they are worth keeping: Ready, able to reach the planned size, carrying
+    traffic, at the planned size, oldest.
+    """
 
     def reluctance(pod: Pod) -> tuple[bool, bool, bool, bool, float, str]:
         level = allocation is not None and is_at(pod, allocation)
@@ -226,7 +244,10 @@ def _kept_first(pods: list[Pod], allocation: Allocation | None, observed: Observ
 
 
 def _in_force(observed: Observed) -> Mapping[str, int]:
-    """What was sent last is soon in force; weights on their way out decide nothing."""
+    """
+    Return the weights that are in force or will be soon. Superseded weights do not influence
+    matching.
+    """
     return observed.weights if observed.sent_weights is None else observed.sent_weights
 
 
@@ -242,7 +263,10 @@ def _placed(service: Service, pod: Pod, desired: Allocation | None, patience_s: 
 
 
 def _as_it_is(service: Service, pod: Pod) -> PodState:
-    """Another controller's pod counts as it is: it serves, and nothing is asked of it."""
+    """
+    Return the state of a pod that another controller owns. It counts with its current capacity, and
+    is neither resized nor removed.
+    """
     in_force = as_allocation(service, pod.target, pod.size)
     return PodState(
         actual=pod,

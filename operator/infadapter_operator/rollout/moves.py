@@ -1,8 +1,9 @@
 """
-What grows, bridges and rolls now, and what is given up for it.
+Choose what scales up, bridges and rolls in this cycle, and what is released to make room for it.
 
-What is planned starts first; where it has no room, what the plan can spare makes way, then what
-carries least. Whatever moves already makes room by itself, and is waited for.
+Planned pods start first. If there is no room for them, capacity that the plan does not need is
+released, then the pods that carry least. While an operation in progress will free room by itself,
+nothing is released.
 """
 
 from dataclasses import dataclass, replace
@@ -33,14 +34,14 @@ from infadapter_solver.problem import CPU, Target
 
 PENDING_PATIENCE_S = 60.0
 """
-How long a resize that its node has no room for is made way for. A new pod's patience is the
-service's: when it ends, a plan is made without that pod.
+Seconds for which capacity is released for a deferred resize. The patience with new pods is the
+service's: once it ends, the next plan excludes that pod.
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moves:
-    """What grows, bridges and rolls now, and what is given up for it or not needed any more."""
+    """The steps that scale up, bridge and roll in this cycle, and the capacity to release."""
 
     grown: Growth
     bridged: tuple[ResizePod, ...] = ()
@@ -50,14 +51,17 @@ class Moves:
 
 
 def is_reached(context: DrainContext, observed: Observed) -> bool:
-    """All that is planned is Ready at its size, and nothing else is there or asked for."""
+    """
+    Whether the plan is reached: all planned pods are Ready at their size, and no other pod exists
+    or is requested.
+    """
     planned = {group.target: group.pods for group in context.plan.groups}
     lacking = dict(planned)
     for one in context.pods:
         lacking[one.actual.target] = lacking.get(one.actual.target, 0) - 1
     return (
         not any(lacking.values())
-        and len(context.pods) == len(observed.pods)  # the others leave
+        and len(context.pods) == len(observed.pods)  # none is terminating
         and not (observed.rolling or observed.untouchable)
         and all(n == planned.get(target, 0) for target, n in observed.desired_pods.items())
         and all(_is_as_planned(one) for one in context.pods)
@@ -71,32 +75,42 @@ def _is_as_planned(one: PodState) -> bool:
 
 
 def moves_towards(context: DrainContext, observed: Observed, *, doubt: bool) -> Moves:
-    """Of a plan that is not reached, or not known to be."""
+    """
+    Return the moves towards a plan that is not reached, or not known to be reached.
+
+    With `doubt` (unknown demand) only planned pods grow and start, and nothing is released.
+    """
     bridges = not doubt and is_short(context) and not _has_no_node(observed)
-    if doubt:  # nothing would go back that what is planned could wait for
+    if doubt:  # no capacity is returned that a start could wait for
         grown = _growth(context, replace(observed, surge_loan=None), bridges=bridges)
         return Moves(grown=grown, freed={}, short=grown.short)
     grown = _growth(context, observed, bridges=bridges)
     if not grown.waits:
-        return _beside(context, observed, grown, bridges=bridges)
+        return _beside_growth(context, observed, grown, bridges=bridges)
     waits_for = frozenset(context.service.budget)
     if not grown.shortages and is_due(context, observed):
         back = repaid(context, observed)
         if back or not is_over(context.service, observed.pods):
             return Moves(grown=grown, freed=back, short=waits_for)
-    found = _beside(context, observed, grown, bridges=bridges)  # what can only be rolled is there
-    return replace(found, bridged=(), short=found.short | waits_for)  # a bridge would be repaid
+    found = _beside_growth(context, observed, grown, bridges=bridges)  # rolls need no start
+    return replace(
+        found, bridged=(), short=found.short | waits_for
+    )  # a bridge would have to be returned at once
 
 
-def _beside(context: DrainContext, observed: Observed, grown: Growth, *, bridges: bool) -> Moves:
-    """What rolls and bridges beside what grows, and what is given up for what has no room."""
+def _beside_growth(
+    context: DrainContext, observed: Observed, grown: Growth, *, bridges: bool
+) -> Moves:
+    """
+    Return what rolls and bridges beside the scale-up, and what is released for what has no room.
+    """
     rolled, unrolled = roll(context, observed, grown)
     waits = grown.shortages
     short = frozenset(name for one in (*waits, *unrolled) for name in one.lacking)
     freed = _freed(context, observed, short)
     if short and (bridges or not (freed or _is_settling(observed))):
         grown = _growth(context, observed, bridges=bridges, smaller=True)
-        rolled, _ = roll(context, observed, grown)  # beside what starts smaller there is less room
+        rolled, _ = roll(context, observed, grown)  # smaller starts leave less room
         if not (grown.steps or rolled or freed):
             freed = _preempted(context, observed, waits)
     elif not freed and not context.takers_are_ready:
@@ -104,7 +118,7 @@ def _beside(context: DrainContext, observed: Observed, grown: Growth, *, bridges
     if not (freed or grown.steps or rolled):
         rolled, unrolled = _rolled_after_all(context, observed, grown)
         lacking = {name for one in unrolled for name in one.lacking}
-        costly = () if rolled else unrolled  # the one that begins has taken the others' room
+        costly = () if rolled else unrolled  # the roll that begins uses the room of the others
         freed = make_room(context, lacking) or preempted(context, costly)
         short |= lacking
     if not (freed or grown.steps or rolled):
@@ -117,8 +131,9 @@ def _beside(context: DrainContext, observed: Observed, grown: Growth, *, bridges
 
 def _bridged(context: DrainContext, observed: Observed, grown: Growth) -> tuple[ResizePod, ...]:
     """
-    A bridge leaves room for what it bridges to: where there is too little, nothing bridges, and
-    neither while something rolls, which was begun with room for it all. Surge is for what starts.
+    Return the stopgap resizes. They must leave room for the pods that they bridge to, so there are
+    none while room is short, nor during a rolling update, whose room was reserved when it began. If
+    nothing is starting, surge is not used for them.
     """
     if observed.rolling:
         return ()
@@ -154,14 +169,20 @@ def _freed(context: DrainContext, observed: Observed, short: frozenset[str]) -> 
 
 
 def _is_settling(observed: Observed) -> bool:
-    """Something is being given up already: wait for its room rather than start too small."""
+    """
+    Whether capacity is being released already. Then wait for that room instead of starting too
+    small.
+    """
     return any(
         pod.leaving or pod.wanted.cpu_millicores < pod.size.cpu_millicores for pod in observed.pods
     )
 
 
 def _waits(context: DrainContext, grown: Growth, target: Target) -> bool:
-    """It would be rolled for resizes that wait for their nodes alone: what makes way may do."""
+    """
+    Whether a target would be rolled only because resizes wait for room on their nodes. Releasing
+    capacity may let those resizes succeed.
+    """
     failed = [
         one
         for one in of_target(context.pods, target)
@@ -171,12 +192,18 @@ def _waits(context: DrainContext, grown: Growth, target: Target) -> bool:
 
 
 def _has_no_node(observed: Observed) -> bool:
-    """A new pod waits for room on a node; what does so for too long is left (planning.backoff)."""
+    """
+    Whether a new pod is unschedulable. After its patience the target is excluded
+    (planning.backoff).
+    """
     return any(pod.unschedulable_since_s is not None for pod in observed.pods)
 
 
 def _lacking_on_nodes(observed: Observed, now_s: float) -> frozenset[str]:
-    """Resources of which a node has too little; for resizes, while there is patience with them."""
+    """
+    Return the resources that nodes lack for unschedulable pods, and for deferred resizes while
+    there is still patience with them.
+    """
     names: set[str] = set()
     for pod in observed.pods:
         if pod.unschedulable_since_s is not None:
@@ -191,9 +218,11 @@ def _preempted(
     context: DrainContext, observed: Observed, lacking: tuple[Shortage, ...]
 ) -> Releases:
     """
-    Only where nothing that is under way makes room by itself. For what finds no node, of which it
-    is a guess how much it lacks, only where nothing else helps and too little serves: otherwise it
-    is planned without when patience ends, at no cost.
+    Return what to preempt for `lacking`, if nothing in progress frees room by itself.
+
+    How much an unschedulable pod lacks is only a guess. It is preempted for only if there is no
+    other way and Ready capacity is below the demand; otherwise the next plan excludes it at no
+    cost.
     """
     if _makes_room_itself(context, observed):
         return {}
@@ -203,8 +232,8 @@ def _preempted(
 
 def _makes_room_itself(context: DrainContext, observed: Observed) -> bool:
     """
-    What moves, what is made to shrink in this cycle, what may be planned without soon, and surge
-    that is closed: it opens by itself once all is within the budget.
+    Whether room will become free without preemption: an operation in progress, a pod that may soon
+    be excluded from the plan, surge that is about to reopen, or a pod that shrinks in this cycle.
     """
     return (
         is_under_way(context, observed)
@@ -218,8 +247,9 @@ def _rolled_after_all(
     context: DrainContext, observed: Observed, grown: Growth
 ) -> tuple[tuple[ReplacePods, ...], tuple[Shortage, ...]]:
     """
-    Where nothing moves and nothing planned is waited for, also a roll that leaves less than is
-    asked for: what it replaces may hold the room of all that is yet to start.
+    Return rolling updates that reduce Ready capacity below the demand, as the last resort: only
+    while nothing moves and no planned pod is awaited. The pods to replace may hold all the room
+    that the rest of the plan needs.
     """
     waits = any(not (one.goes or one.actual.ready) for one in context.pods)
     if waits or _makes_room_itself(context, observed):
@@ -229,10 +259,12 @@ def _rolled_after_all(
 
 def _back_in_budget(context: DrainContext, observed: Observed) -> Releases:
     """
-    Surge is for what starts: where nothing does, and nothing planned can, what is held beyond the
-    budget goes back although it serves; of it, what costs the least capacity. What waits for a node
-    is not held yet; a resize that fails was let in by its own, and is. Nor is a roll that stands
-    still a start: its new pods wait for what is held here, or do not come.
+    Return what to release to get back within the budget when nothing can use the surge any more.
+
+    Surge is for pods that start. If none starts and no planned pod can, the capacity held beyond
+    the budget is released even if it serves, at the least loss of capacity. Unschedulable pods hold
+    nothing yet. A failing resize was admitted by its node and counts. A stalled rolling update is
+    not a start: its new pods wait for the room that is held here, or fail.
     """
     rolls_on = replace(
         observed, rolling=frozenset(t for t in observed.rolling if is_rolling(observed, t))

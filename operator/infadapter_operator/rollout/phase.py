@@ -1,4 +1,7 @@
-"""Where the rollout stands, and why it rests: derived from what is observed, never stored."""
+"""
+The progress of a rollout and the reason why it rests, derived from what is observed and never
+stored.
+"""
 
 import math
 from collections.abc import Sequence
@@ -21,7 +24,7 @@ def progress_of(
     *,
     doubt: bool,
 ) -> Progress:
-    """`steps` are those of this cycle."""
+    """Return the progress of a rollout that is not at rest. `steps` are those of this cycle."""
     groups = [g for g in context.plan.groups if g.target not in observed.untouchable]
     wanted = sum(group.pods for group in groups)
     level = [one for one in context.pods if one.touchable and one.actual.ready and one.is_level]
@@ -48,7 +51,7 @@ def progress_of(
 def progress_at_rest(
     context: DrainContext, steps: Sequence[SetWeights], *, doubt: bool
 ) -> Progress:
-    """The same of a plan that is reached: nothing is waited for but weights."""
+    """Return the progress of a plan that is reached: only weights may still change."""
     return Progress(
         phase=Phase.SHIFTING if steps else Phase.DONE,
         ready=len(context.pods),
@@ -75,7 +78,7 @@ def _phase(context: DrainContext, observed: Observed, lacking: int, steps: Seque
 
 
 def _is_patient(context: DrainContext, observed: Observed, coming: Sequence[PodState]) -> bool:
-    """Something may yet come: it is no rest before a plan is made without it."""
+    """Whether a planned pod may still come, so that its patience has not ended."""
     now_s, patience_s = context.now_s, context.service.patience.start_s
     starts = (
         gives_up_at_s(context.service, observed, one.actual)
@@ -107,7 +110,7 @@ def _name(target: Target) -> str:
 def _deadline_s(
     context: DrainContext, observed: Observed, coming: Sequence[PodState]
 ) -> float | None:
-    """The first patience that ends; of pods that are not there yet nothing is known."""
+    """Return when the first patience ends. Pods that do not exist yet have none."""
     ends = [
         gives_up_at_s(context.service, observed, p.actual) for p in coming if not p.actual.ready
     ]

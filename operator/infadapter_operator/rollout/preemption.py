@@ -1,9 +1,9 @@
 """
-Preemption: room for what is planned where every way to it costs Ready capacity.
+Preemption: make room for planned pods when every way to the plan costs Ready capacity.
 
-Budget, surge or node are full of pods that serve, demand leaves none of them to spare, and nothing
-that is under way will change that. Waiting would be for ever; so the least capacity is given up,
-for the shortest time, that lets something planned start or grow.
+Budget, surge or node are full of serving pods, the demand needs all of them, and no operation in
+progress will change that. Waiting would never end. So the least capacity is released, for the
+shortest time, that lets a planned pod start or grow.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -24,23 +24,23 @@ from infadapter_solver.problem import Allocation, Resources
 
 MOST_FOR_A_NODE = 0.5
 """
-Of what is Ready, the most that is given up for a pod that finds no node: how much would do is not
-known, and where it does not, a plan is made without the pod.
+Largest share of the Ready capacity to release for an unschedulable pod. How much room its node
+lacks is unknown; if this does not suffice, the next plan excludes the pod.
 """
 
 SMALL_RELEASE_SHARE = 0.2
 """
-Up to this part of what is Ready, more is given up at once if that gets further: so that a pod of
-many sizes does not grow by the smallest of them.
+Share of the Ready capacity below which releases count as equally cheap, so that the one that gains
+most is chosen. Otherwise a pod with many sizes would grow by the smallest of them each time.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """Pods, or parts of them, that make room for one shortage."""
+    """Pods, or parts of pods, whose release makes room for one shortage."""
 
     released: Releases
-    lost_rps: float  # of what must stay Ready
+    lost_rps: float  # below the capacity that must stay Ready
     shortage: Shortage
 
     def badness(self, ready_rps: float) -> tuple[float, float]:
@@ -50,8 +50,8 @@ class _Candidate:
 
 def preempted(context: DrainContext, shortages: Sequence[Shortage]) -> Releases:
     """
-    The least capacity for the shortest time; nothing where no pod may be given up. What is kept
-    above the demand of now goes first: that costs no request.
+    Return the release that costs the least capacity for the shortest time; empty if no pod may be
+    released. Capacity above the current demand is released first, because that costs no request.
     """
     candidates = [
         candidate
@@ -69,9 +69,11 @@ def preempted(context: DrainContext, shortages: Sequence[Shortage]) -> Releases:
 
 def node_shortages(context: DrainContext) -> Iterator[Shortage]:
     """
-    Planned pods that no node has room for. How much a node lacks is not told: half of what is asked
-    for is freed, and half again while that was not enough. A resize that waits is none: a pod takes
-    its place when patience ends.
+    Yield a shortage for each planned pod that is unschedulable.
+
+    How much a node lacks is not reported, so half of what the pod requests is freed, and half again
+    if that was not enough. Deferred resizes are left out: such a pod is replaced when its patience
+    ends.
     """
     for one in context.pods:
         if one.goes or not one.touchable:
@@ -86,12 +88,15 @@ def node_shortages(context: DrainContext) -> Iterator[Shortage]:
 
 
 def _half(amounts: Resources) -> Resources:
-    """Of a device there is no half."""
+    """Return half of each amount, rounded up, since devices are indivisible."""
     return {name: -(-amount // 2) for name, amount in amounts.items() if amount > 0}
 
 
 def _candidates(context: DrainContext, shortage: Shortage) -> list[_Candidate]:
-    """Of pods of which nobody knows what they serve only where no others will do."""
+    """
+    Return candidates from pods of known capacity; from pods of unknown capacity only if there are
+    none.
+    """
     able = [one for one in releasable(context) if one.actual.name != shortage.pod]
     known = [one for one in able if not is_needed_unknown(context, one, context.ready_rps)]
     return _candidates_of(context, known, shortage) or _candidates_of(context, able, shortage)
@@ -100,7 +105,10 @@ def _candidates(context: DrainContext, shortage: Shortage) -> list[_Candidate]:
 def _candidates_of(
     context: DrainContext, able: Sequence[PodState], shortage: Shortage
 ) -> list[_Candidate]:
-    """The best of one pod, and several of which none is enough alone: they may cost less."""
+    """
+    Return the best release of a single pod, and one of several pods none of which suffices alone:
+    the combination may cost less.
+    """
     singles = [candidate for one in able for candidate in _parts_of(context, one, shortage)]
     best = sorted(singles, key=lambda candidate: (candidate.lost_rps, *candidate.released))[:1]
     enough = {pod for candidate in singles for pod in candidate.released}
@@ -110,7 +118,7 @@ def _candidates_of(
 
 
 def _instead(context: DrainContext, shortage: Shortage) -> Iterator[_Candidate]:
-    """What of pods that are replaced one by one leaves room to replace the others."""
+    """Yield the release of some pods of a rolling update that leaves room to replace the others."""
     released = shortage.instead or {}
     pods = [one for one in context.pods if one.actual.name in released]
     if pods:
@@ -119,7 +127,7 @@ def _instead(context: DrainContext, shortage: Shortage) -> Iterator[_Candidate]:
 
 
 def _parts_of(context: DrainContext, one: PodState, shortage: Shortage) -> Iterator[_Candidate]:
-    """What of one pod is enough by itself."""
+    """Yield the reductions of one pod that suffice by themselves."""
     for size, _ in ways(context.service, one, partial=True):
         if _covers(_freed(one, size), shortage.lacking):
             lost_rps = _missed(context, _lost_rps(context, one, size))
@@ -127,7 +135,7 @@ def _parts_of(context: DrainContext, one: PodState, shortage: Shortage) -> Itera
 
 
 def _lost_rps(context: DrainContext, one: PodState, size: Allocation | None) -> float:
-    """By giving up all of it but this."""
+    """Return the capacity lost when the pod is reduced to `size` (None: removed)."""
     kept_rps = min(size.capacity_rps, one.capacity_rps) if size and one.actual.ready else 0.0
     return context.counted_rps(one) - kept_rps
 
@@ -136,8 +144,10 @@ def _together(
     context: DrainContext, able: Collection[PodState], shortage: Shortage
 ) -> _Candidate | None:
     """
-    Whole pods, those first that lose least for what they free; for a node, of which nobody knows
-    how much it lacks, all of them where they are less than is asked for.
+    Return a release of whole pods, those with the least loss per freed unit first.
+
+    For a node, whose shortage is only a guess, all pods are returned even if they free less than
+    that.
     """
     found: dict[str, Allocation | None] = {}
     freed: Resources = {}
@@ -155,7 +165,7 @@ def _together(
 
 
 def _missed(context: DrainContext, lost_rps: float) -> float:
-    """How far Ready capacity would fall below what must stay Ready."""
+    """Return how far Ready capacity would fall below the floor, rps."""
     return max(0.0, context.floor_rps - (context.ready_rps - lost_rps))
 
 

@@ -1,11 +1,12 @@
 """
-What may be given up now: pods that the plan does not want and sizes beyond those it wants.
+Decide which capacity may be released now: pods that the plan does not want, and excess size.
 
-Never so much that less would be Ready than was or than is asked for, whichever is less; and only
-when what takes over is Ready, or when it has no room to start before something is given up. Once
-all that is planned is Ready, the plan's capacity is enough: what exceeds it is surge, and surge is
-for replacing, not for serving more than the budget can. Only a pod that can't be planned, as it
-does not get its size, stays for the demand within the budget.
+Ready capacity must not fall below the smaller of its current value and the demand. A pod is
+released only when its replacement is Ready, or when its replacement has no room to start otherwise.
+Once all planned pods are Ready, the plan's capacity is sufficient: anything beyond it is surge,
+which is for replacing pods and not for serving more than the budget allows. The exception is a pod
+whose resize is stuck: no plan can include it, so it keeps serving as long as demand needs it within
+the budget.
 """
 
 import math
@@ -26,18 +27,18 @@ from infadapter_operator.rollout.match import PodState, of_target
 from infadapter_solver.problem import Allocation, Plan
 
 Releases = Mapping[str, Allocation | None]
-"""By pod: the size it may shrink to, or None if it may go."""
+"""By pod name: the size it may shrink to, or None if it may be removed."""
 
 HEADROOM_RATIO = 1.1
 """
-Capacity kept above the rate of now where the plan has it: a mean of the past seconds may be passed
-within the next.
+Capacity to keep, as a multiple of the current rate, if the plan has that much. The rate is a mean
+of the past seconds, and the next second may exceed it.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class DrainContext:
-    """What giving up is judged by."""
+    """The values from which releases are decided."""
 
     service: Service
     plan: Plan
@@ -60,12 +61,15 @@ class DrainContext:
 
     @property
     def floor_rps(self) -> float:
-        """Ready capacity may not fall below this."""
+        """Ready capacity must not fall below this."""
         return min(self.ready_rps, self.wanted_rps, self.enough_rps)
 
     @cached_property
     def takers_are_ready(self) -> bool:
-        """Every planned pod is Ready: at its size or at a larger one, or as one to be replaced."""
+        """
+        Whether every planned pod is Ready, at its size, at a larger size, or as a pod to be
+        replaced.
+        """
         return all(
             sum(self._can_take(one) for one in of_target(self.pods, g.target)) >= g.pods
             for g in self.plan.groups
@@ -73,16 +77,21 @@ class DrainContext:
 
     @property
     def enough_rps(self) -> float:
-        """What the plan serves, once it is there; until then nothing is known to be enough."""
+        """
+        The capacity that is sufficient in any case: the plan's once its pods serve, infinite
+        before.
+        """
         known = self.takers_serve and not self.one_beyond_is_no_surge
         return self.planned_rps if known else math.inf
 
     @cached_property
     def one_beyond_is_no_surge(self) -> bool:
         """
-        A pod that does not get its size can't be planned, as a plan has one size for all pods of a
-        variant. Where the budget holds all that is Ready, it serves on while that is asked for; of
-        a size that it waits for nothing is there yet.
+        Whether an unplanned pod with a stuck resize serves within the budget.
+
+        A plan has one size for all pods of a target, so it cannot include a pod that does not reach
+        its size. If all Ready pods fit into the budget, that pod serves on while there is demand
+        for it.
         """
         ready = [one for one in self.pods if one.actual.ready]
         beyond = any(one.goes and one.actual.resize in STUCK for one in ready)
@@ -91,7 +100,10 @@ class DrainContext:
 
     @cached_property
     def takers_serve(self) -> bool:
-        """And what was refused its size is replaced: until then less is there than is planned."""
+        """
+        Whether every planned pod is Ready and no pod with a refused resize serves less than
+        planned.
+        """
         lacks = (
             one.capacity_rps < one.desired_rps - 1e-9 and one.must_be_replaced(self.now_s)
             for one in self.pods
@@ -100,12 +112,17 @@ class DrainContext:
 
     @property
     def planned_rps(self) -> float:
-        """What is served when the plan is reached: its capacity, and other controllers' pods."""
+        """The capacity once the plan is reached, with that of pods that other controllers own."""
         theirs = (one.capacity_rps for one in self.pods if one.actual.ready and not one.touchable)
         return self.plan.capacity_rps + sum(theirs)
 
     def counted_rps(self, one: PodState) -> float:
-        """Of a pod that carries nothing, or is replaced, what is not planned counts no more."""
+        """
+        Return the capacity of a pod towards the floor, rps.
+
+        A pod that carries no traffic, or is to be replaced, counts with at most its planned
+        capacity.
+        """
         if not one.actual.ready:
             return 0.0
         idle = one.desired is not None and one.actual.name not in self.carrying
@@ -124,20 +141,23 @@ def goes_now(freed: Releases, pod: str) -> bool:
 
 
 def releases(context: DrainContext) -> Releases:
-    """All that the plan does not want, as far as the demand of now allows."""
+    """Return everything that the plan does not want, as far as the current demand allows."""
     return _released(context, releasable(context), partial=False, floor_rps=context.floor_rps)
 
 
 def is_short(context: DrainContext) -> bool:
-    """Less is Ready than is asked for now, and what is planned is not all Ready yet."""
+    """Whether Ready capacity is below the demand while planned pods are still not Ready."""
     return context.serving_rps < context.demand_rps and not context.takers_are_ready
 
 
 def make_room(context: DrainContext, short: Collection[str]) -> Releases:
     """
-    Make room for what has none: only what holds a resource that is short, and, where a pod can't go
-    because of the demand, what of it the demand leaves. First what serves least for what it holds:
-    the room is what counts now, and in a rise the least accurate pods serve most.
+    Return what to release for planned pods that have no room.
+
+    Only pods that hold a resource in `short` are considered. A pod that cannot be removed because
+    of the demand is shrunk as far as the demand allows. Pods with the least capacity per unit of
+    the resource come first: room is what matters now, and in a rise the least accurate pods serve
+    most.
     """
     holders = [
         one
@@ -154,8 +174,10 @@ def _rps_per_unit(one: PodState, short: Collection[str]) -> float:
 
 def given_back(context: DrainContext, over: Collection[str]) -> Releases:
     """
-    Of what is held beyond the budget, all that neither the demand nor the plan asks for, also
-    while the plan is not reached yet: surge is lent, and a load that rises on and on would keep it.
+    Return the capacity held beyond the budget that neither the demand nor the plan needs.
+
+    This applies before the plan is reached as well: surge is lent for a time, and a load that keeps
+    rising would hold it for ever.
     """
     holders = [
         one
@@ -184,7 +206,10 @@ def _released(
 
 
 def releasable(context: DrainContext) -> list[PodState]:
-    """First what goes, then what shrinks; in each, what is not Ready, then the least accurate."""
+    """
+    Return the pods that may be removed or shrunk: removals first; in each group those that are not
+    Ready, then the least accurate.
+    """
     found = [
         one
         for one in context.pods
@@ -201,8 +226,10 @@ def _shrinks_under_load(context: DrainContext, one: PodState) -> bool:
 
 def is_needed_unknown(context: DrainContext, one: PodState, left_rps: float) -> bool:
     """
-    Nobody knows what a pod of a variant that left the spec serves: the others must suffice, and
-    there must be others, also where the plan is empty and so has nothing to wait for.
+    Whether a pod of unknown capacity must stay because the other pods do not suffice without it.
+
+    The capacity of a pod is unknown when its variant left the spec. Some other pod must remain even
+    if the plan is empty and has nothing to wait for.
     """
     unknown = one.actual.ready and not one.capacity_rps and one.actual.name in context.carrying
     enough_rps = min(context.demand_rps, context.enough_rps)
@@ -213,8 +240,11 @@ def ways(
     service: Service, one: PodState, *, partial: bool
 ) -> Iterable[tuple[Allocation | None, float]]:
     """
-    What may become of it, from the least to the most that is left, with its capacity. One that goes
-    as it did not grow goes as a whole: asked for less, it would be one that may grow, and stay.
+    Yield the sizes to which a pod may be reduced with the resulting capacity, smallest first (None:
+    the pod is removed). With `partial`, sizes between the planned and the current one are included.
+
+    A pod that is to be removed because its resize is stuck is removed as a whole. A smaller request
+    would make it look like a pod that may still grow, and it would stay.
     """
     yield one.desired, min(one.desired_rps, one.capacity_rps)
     did_not_grow = one.goes and one.actual.resize in STUCK

@@ -1,9 +1,9 @@
 """
-What is given back of the surge when it has been held for long enough, and more is yet to start.
+Return surge that has been held for too long while more planned pods have yet to start.
 
-Room for that is there once all is within the budget; nothing else brings it, since nothing may
-start beyond it any more, and what serves is all asked for. So what costs the least capacity goes,
-or shrinks, and the rest starts beside what stays.
+Those pods get room once everything is within the budget. Nothing else brings it: no start may begin
+beyond the budget any more, and the demand needs all serving pods. So the capacity that costs least
+is released, and the remaining pods start beside what stays.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,10 @@ from infadapter_solver.problem import Allocation, Resources
 
 
 def is_due(context: DrainContext, observed: Observed) -> bool:
-    """Nothing planned starts: what was begun is finished first, but for what fails or waits."""
+    """
+    Whether no planned pod is starting. Starts that have begun are finished first, unless the pod
+    fails or is unschedulable.
+    """
     starts = any(
         not (one.goes or one.actual.ready or one.actual.trouble)
         and one.actual.unschedulable_since_s is None
@@ -35,11 +38,15 @@ def is_due(context: DrainContext, observed: Observed) -> bool:
 
 def repaid(context: DrainContext, observed: Observed) -> Releases:
     """
-    What brings all that stays within the budget, at the planned sizes where these are larger, for
-    the least capacity; first what the last weights leave out, so that the choice lasts.
+    Return the releases that bring all remaining pods within the budget at the least loss of
+    capacity.
+
+    Pods that are to grow count with their planned size. Pods that the last weights leave out come
+    first, so that the next cycle makes the same choice.
     """
     asked = [
-        largest(_soon(one), one.desired.resources if one.desired else {}) for one in context.pods
+        largest(_requested(one), one.desired.resources if one.desired else {})
+        for one in context.pods
     ]
     over = _over(context, asked)
     able = [
@@ -51,7 +58,7 @@ def repaid(context: DrainContext, observed: Observed) -> Releases:
     for one in able:
         if not over:
             break
-        size = _least_that_does(context, one, over)
+        size = _largest_sufficient(context, one, over)
         found[one.actual.name] = size
         over = _less(over, one, size)
     return found
@@ -65,25 +72,25 @@ def _over(context: DrainContext, amounts: Sequence[Resources]) -> dict[str, int]
 
 
 def _less(over: Resources, one: PodState, size: Allocation | None) -> dict[str, int]:
-    freed = plus(_soon(one), size.resources if size else {}, -1)
+    freed = plus(_requested(one), size.resources if size else {}, -1)
     left = plus(over, freed, -1)
     return {name: more for name, more in left.items() if more > 0 and name in over}
 
 
-def _least_that_does(context: DrainContext, one: PodState, over: Resources) -> Allocation | None:
-    """The size that keeps most of it, of those that are enough; what is planned of it if none."""
+def _largest_sufficient(context: DrainContext, one: PodState, over: Resources) -> Allocation | None:
+    """Return the size of most capacity that frees enough, or the planned size if none does."""
     able = ways(context.service, one, partial=True)
     enough = [(rps, size) for size, rps in able if not _less(over, one, size)]
     return max(enough, key=lambda way: way[0])[1] if enough else one.desired
 
 
 def _rps_per_unit(context: DrainContext, one: PodState, over: Resources) -> tuple[float, str]:
-    freed = plus(_soon(one), one.desired.resources if one.desired else {}, -1)
+    freed = plus(_requested(one), one.desired.resources if one.desired else {}, -1)
     useful = sum(freed.get(name, 0) for name in over)
     lost_rps = context.counted_rps(one) - (one.desired_rps if one.actual.ready else 0.0)
     return (lost_rps / useful if useful > 0 else float("inf")), one.actual.name
 
 
-def _soon(one: PodState) -> Resources:
-    """What it will hold when it has the size that was asked for."""
+def _requested(one: PodState) -> Resources:
+    """The resources that the pod holds once its requested size is in force."""
     return one.actual.wanted.resources

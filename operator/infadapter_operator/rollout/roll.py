@@ -1,4 +1,4 @@
-"""Rolling changes: pods that can't be resized are replaced one by one, readiness-gated."""
+"""Rolling updates: replace pods that cannot be resized, one by one and gated by readiness."""
 
 from collections.abc import Sequence
 
@@ -18,14 +18,15 @@ def roll(
     context: DrainContext, observed: Observed, grown: Growth, *, at_any_cost: bool = False
 ) -> tuple[tuple[ReplacePods, ...], tuple[Shortage, ...]]:
     """
-    Roll what can't be resized, where there is room for a pod more; and what is short for it.
+    Return the rolling updates that have room for one extra pod, and the shortages of those that do
+    not.
 
-    What is being rolled or gets more pods now is rolled later; and pods too many go first, unless
-    they are needed until the others are as planned. What is replaced may serve more than what
-    comes: until all that is planned is there, that is kept as far as it is asked for, unless the
-    roll is to be made `at_any_cost`. Then it may also be one of fewer pods than are planned, where
-    there is room for no more: the others start at the new size when it is done. Where there is not
-    even room for those that are there, some of them may go first.
+    A target that is rolling or gets more pods in this cycle is rolled later. Surplus pods are
+    removed first, unless they are needed until the rest is as planned. The old pods may serve more
+    than the new ones: until the plan is reached, that capacity is kept as far as the demand needs
+    it, unless the update must happen `at_any_cost`. In that case it may also run with fewer pods
+    than planned if there is no room for more, and the rest start at the new size afterwards. If
+    there is no room even for the existing pods, some of them may be released first.
     """
     kept_rps = min(context.serving_rps, context.wanted_rps, context.enough_rps)
     if context.ready_rps < kept_rps - 1e-9 and not at_any_cost:
@@ -56,7 +57,9 @@ def roll(
 
 
 def _may_roll(own: Sequence[PodState]) -> bool:
-    """What shrinks does so at once, unless it serves."""
+    """
+    Whether all pods that can shrink serve. The others shrink at once and need no rolling update.
+    """
     return all(one.actual.ready for one in own if _can_shrink(one))
 
 
@@ -80,11 +83,13 @@ def _fewest(
     context: DrainContext, group: PodGroup, own: Sequence[PodState], room: Room
 ) -> Releases | None:
     """
-    So few of them that the others, as small as they are to be, have room to be replaced when these
-    have gone. One that has to be replaced is among the others: without, more would come up at the
-    size that is to be replaced. What is as planned stays where it is a resize that does not come.
-    All of them, where that alone leaves room for a new one: of a target without pods nothing is to
-    be replaced.
+    Return the fewest pods to release so that the remaining ones, shrunk as planned, have room to be
+    replaced; None if no number of them suffices.
+
+    At least one pod that must be replaced remains, since otherwise the Deployment would create pods
+    of the size that is to be replaced. Pods that are as planned stay if the cause is a stuck
+    resize. All pods are released if only that leaves room for a new one: a target without pods
+    needs no rolling update.
     """
     now_s = context.now_s
     replaced = [one for one in own if one.must_be_replaced(now_s)]
@@ -110,9 +115,10 @@ def _loss(context: DrainContext, one: PodState) -> tuple[float, str]:
 
 def _needed(group: PodGroup, own: Sequence[PodState], pods: int, *, shrunk: bool) -> Resources:
     """
-    What a rolling change holds at most beyond what is held then. Old pods that can shrink do so
-    first, if there is no room for them as they are: what they serve is missed until the new ones
-    come.
+    Return the most that a rolling update holds beyond what the pods hold now.
+
+    With `shrunk`, old pods that can shrink do so first. That is for lack of room: their capacity is
+    missing until the new pods are Ready.
     """
     size = group.allocation.resources
     has = [size if shrunk and _can_shrink(one) else held_by(one.actual) for one in own]
@@ -120,7 +126,10 @@ def _needed(group: PodGroup, own: Sequence[PodState], pods: int, *, shrunk: bool
 
 
 def _suffice_without(context: DrainContext) -> bool:
-    """Whether what stays is enough when all that is too many has gone, and may go."""
+    """
+    Whether the remaining capacity suffices once all surplus pods are removed, and they may be
+    removed.
+    """
     staying_rps = sum(context.counted_rps(one) for one in context.pods if not one.goes)
     going = (one for one in context.pods if one.goes)
     kept = any(is_needed_unknown(context, one, staying_rps) for one in going)

@@ -1,13 +1,13 @@
 """
-What may be done now, level by level, to come from what runs to what is planned.
+Compute the steps of one reconcile cycle that move the running pods towards the plan.
 
-Create before destroy: what is new starts and gets its size; when it is Ready, weights move; when
-the router obeys them, what is old goes. There is no state but what is observed, so it does not
-matter which cycle begins this and which one ends it.
+Create before destroy: new pods start and reach their size; once they are Ready the traffic weights
+move; once the router has taken over the weights the old pods are removed. The function has no state
+besides what is observed, so any cycle can continue what an earlier one began.
 
-Order within a cycle: growth, weights, then what shrinks. Weights come before what shrinks, so that
-a router which has yet to fetch them never gets to know of a pod that is being stopped; who takes
-the steps must take none that shrinks after weights were refused.
+Order within a cycle: scale up, set weights, scale down. Weights are sent before a pod shrinks or is
+removed, so that a router which fetches late never learns of a pod that is already terminating.
+Executors must skip all steps that shrink when setting the weights failed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,20 +39,25 @@ from infadapter_solver.problem import Target
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """The steps that may be taken now, the weights they lead to, and what kept it from more."""
+    """The steps for this cycle, the weights they lead to, and what prevented further steps."""
 
     steps: tuple[Step, ...]
-    weights: Mapping[str, int]  # by pod, as they shall be
-    short: frozenset[str]  # resources of which budget and surge have too little
+    weights: Mapping[str, int]  # by pod, as intended
+    short: frozenset[str]  # resources that budget and surge lack
     progress: Progress
-    updates: frozenset[Target] = frozenset()  # of a changed template, rolled once there is room
+    updates: frozenset[Target] = frozenset()  # their template changed: rolled once there is room
 
 
 def rollout(situation: Situation, planned: Planned) -> Rollout:
-    """What may be done now; pods that do not count are there all the same for who scales."""
+    """
+    Return the steps that this cycle may take.
+
+    The rollout is computed from the pods that count towards the plan. Replica counts are corrected
+    for the other pods (`planned.present.absent`), because a Deployment counts those as well.
+    """
     counted, now_s = planned.present.counted, situation.now_s
     found = towards(planned.service, planned.decision, counted, planned.soon_rps, now_s)
-    steps = (*found.steps, *_beside(planned, found.progress))
+    steps = (*found.steps, *_probe_step(planned, found.progress))
     return replace(
         found,
         steps=tuple(_with_absent(step, planned.present.absent) for step in steps),
@@ -60,8 +65,8 @@ def rollout(situation: Situation, planned: Planned) -> Rollout:
     )
 
 
-def _beside(planned: Planned, progress: Progress) -> tuple[ScaleUp, ...]:
-    """The pod that is tried beside the plan, once nothing else moves."""
+def _probe_step(planned: Planned, progress: Progress) -> tuple[ScaleUp, ...]:
+    """Start one probe pod of a variant that failed before, but only while nothing else moves."""
     probe = planned.probe
     if probe is None or progress.moves:
         return ()
@@ -70,7 +75,7 @@ def _beside(planned: Planned, progress: Progress) -> tuple[ScaleUp, ...]:
 
 
 def _with_no_room(progress: Progress, planned: Planned) -> Progress:
-    """Where load leaves no room to try again what did not come, that is a rest."""
+    """Report `NoSurge` when the load leaves no room to retry a variant that failed to start."""
     targets = planned.without_room
     if not targets or progress.rest is not None or progress.moves:
         return progress
@@ -79,7 +84,12 @@ def _with_no_room(progress: Progress, planned: Planned) -> Progress:
 
 
 def _with_absent(step: Step, absent: Mapping[Target, int]) -> Step:
-    """A roll replaces what is left out, too: were it asked for again, one too many would come."""
+    """
+    Add the pods that do not count for the plan to the replica count of a step.
+
+    A rolling update replaces those pods, too. Without the correction the Deployment would be asked
+    for one pod too few, and a later cycle would request one too many.
+    """
     if isinstance(step, ScaleUp):
         return replace(step, pods=step.pods + absent.get(step.target, 0))
     if isinstance(step, RemovePods):
@@ -89,8 +99,9 @@ def _with_absent(step: Step, absent: Mapping[Target, int]) -> Step:
 
 def _with_blocks(progress: Progress, planned: Planned, now_s: float) -> Progress:
     """
-    A plan that is reached without what does not come is a rest, and has that name; also after its
-    back-off, while a pod of it still waits for a node.
+    Name the rest when the plan is reached but variants are excluded because they failed to start.
+
+    The name stays after the back-off for as long as a pod of such a variant still waits for a node.
     """
     there = planned.present
     waits = {pod.target for pod in there.everything.pods if pod.name in there.awaited}
@@ -116,7 +127,11 @@ def towards(
     demand_rps: float | None,
     now_s: float,
 ) -> Rollout:
-    """`demand_rps` is that of now; None is doubt: nothing shrinks then."""
+    """
+    Return the steps towards the decision's plan for the current demand.
+
+    `demand_rps=None` means that the demand is unknown: then nothing shrinks and nothing is removed.
+    """
     context = _context(service, decision, observed, demand_rps, now_s)
     doubt = demand_rps is None
     split_rps = _split_rps(decision, context.demand_rps)
@@ -126,7 +141,10 @@ def towards(
 
 
 def at_rest(context: DrainContext, observed: Observed, split_rps: float, *, doubt: bool) -> Rollout:
-    """Of a plan that is reached, as in most cycles: only weights may move."""
+    """
+    Return the rollout of a plan that is already reached: only weights may change. This is the usual
+    case, so it skips the computation of all other steps.
+    """
     able = [one.as_candidate for one in context.pods]
     weights = weights_for(able, split_rps, last_sent(observed))
     steps = _sent_if_other(context, observed, weights)
@@ -137,7 +155,7 @@ def at_rest(context: DrainContext, observed: Observed, split_rps: float, *, doub
 def on_the_way(
     context: DrainContext, observed: Observed, split_rps: float, *, doubt: bool
 ) -> Rollout:
-    """To a plan that is not reached, or not known to be."""
+    """Return the rollout of a plan that is not reached, or not known to be reached."""
     moves = moves_towards(context, observed, doubt=doubt)
     levelled = () if doubt else align(context)
     able = _able(context, moves.freed, (*moves.grown.steps, *levelled))
@@ -187,7 +205,10 @@ def _context(
 
 
 def _assumed_rps(decision: Decision, pods: Sequence[PodState]) -> float:
-    """In doubt: what was planned for; where no load was ever seen, as much as can be served."""
+    """
+    Return the demand to assume while the real one is unknown: the planned demand, or, if no load
+    was ever measured, everything that the Ready pods can serve.
+    """
     if decision.source in (Source.ADOPTED, Source.WARMING):
         return max(decision.demand_rps, sum(one.capacity_rps for one in pods if one.actual.ready))
     return decision.demand_rps
@@ -196,7 +217,7 @@ def _assumed_rps(decision: Decision, pods: Sequence[PodState]) -> float:
 def _sent_if_other(
     context: DrainContext, observed: Observed, weights: Mapping[str, int]
 ) -> tuple[SetWeights, ...]:
-    """Where they are not those in force and those sent last."""
+    """Send the weights unless they are both in force and the last ones sent."""
     if weights == confirmed(observed) == last_sent(observed):
         return ()
     return (set_weights(context.pods, weights),)
@@ -204,22 +225,27 @@ def _sent_if_other(
 
 def _split_rps(decision: Decision, demand_rps: float) -> float:
     """
-    What the traffic is split for: the rate of now, a mean of the past seconds; in a rise, while
-    that is the more too little, what the plan was made for.
+    Return the arrival rate for which traffic is split among the pods.
+
+    Usually this is the current rate, a mean of the past seconds. During a rise that outgrew a plan
+    the mean lags behind, so the demand that the plan was made for is used instead.
     """
     return max(demand_rps, decision.demand_rps) if decision.outgrown else demand_rps
 
 
 def _able(context: DrainContext, freed: Releases, steps: Sequence[Step]) -> list[Candidate]:
-    """Who may get traffic; `steps` are those that grow and level."""
+    """Return the pods that may receive traffic. `steps` are the resizes of this cycle."""
     changing = {step.pod for step in steps if isinstance(step, ResizePod)}
     return candidates(context.pods, freed, changing, context.carrying)
 
 
 def _weights_to_keep(able: Sequence[Candidate], observed: Observed) -> Mapping[str, int]:
     """
-    Those in force; none where a rolling change has made a pod that is to carry what its siblings
-    do: the platform takes one of them away when the new one is Ready, whatever it carries.
+    Return the weights to keep where they are good enough: those sent last.
+
+    Nothing is kept while a rolling update has created a pod whose siblings carry traffic. The
+    platform removes one of the siblings as soon as the new pod is Ready, whatever traffic the
+    sibling has.
     """
     sent = last_sent(observed)
     rolled = [one for one in able if one.target in observed.rolling]

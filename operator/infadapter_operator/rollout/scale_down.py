@@ -1,4 +1,4 @@
-"""The steps that give up, once it is known what may be given up and who still gets traffic."""
+"""Steps that shrink or remove pods, once the releases and the new weights are known."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -13,7 +13,7 @@ from infadapter_solver.problem import Allocation, Plan, Target
 
 
 def align(context: DrainContext) -> tuple[ResizePod, ...]:
-    """Pods that came up larger than planned and carry nothing yet shrink at once."""
+    """Shrink pods that came up larger than planned and carry no traffic yet."""
     return tuple(
         ResizePod(pod=one.actual.name, target=one.actual.target, size=one.desired.size)
         for one in context.pods
@@ -26,7 +26,10 @@ def align(context: DrainContext) -> tuple[ResizePod, ...]:
 
 
 def scale_down(pods: Sequence[PodState], freed: Releases) -> tuple[ResizePod, ...]:
-    """In place; only when the router no longer sends a pod more than it will serve then."""
+    """
+    Return in-place resizes to the released sizes. `freed` holds only pods to which the router no
+    longer sends more than they will serve then (`unloaded`).
+    """
     return tuple(
         ResizePod(pod=one.actual.name, target=one.actual.target, size=size.size)
         for one in pods
@@ -42,12 +45,14 @@ def unloaded(
     demand_rps: float,
 ) -> Releases:
     """
-    What may shrink by all weights that are, or may come, in force and that are about to be sent:
-    all of it where these agree, and where they don't yet, the pods by which no more is missed than
-    if they did. A load that moves would move weights at every cycle, and nothing would ever shrink;
-    and in an overload all are full by any weights, unless what is to carry is not sent to yet.
-    Weights that were replaced meanwhile may come into force first, and leave it to their pods
-    alone: by each of them, those it names must suffice.
+    Return the releases that are safe under all weights that are, or may come, in force.
+
+    If all weights agree, that is all of `freed`. If they differ, a pod may shrink only if no more
+    requests are missed than if they agreed. Waiting for agreement would mean that nothing ever
+    shrinks while the load moves; and in an overload every pod is full under any weights, except
+    pods that have no weight yet. Weights that were superseded meanwhile may come into force first
+    and send everything to the pods they name; so under each of the weights the named pods must
+    suffice.
     """
     if all(weights == in_force[0] for weights in in_force):
         return freed
@@ -75,7 +80,10 @@ def unloaded(
 
 
 def _suffices(before_rps: Sequence[float], after_rps: Sequence[float], needed_rps: float) -> bool:
-    """Whether, by all weights, what carries serves what is needed, or as much as before."""
+    """
+    Whether under all weights the pods that carry traffic serve what is needed, or as much as
+    before.
+    """
     return all(
         after >= min(before, needed_rps) - 1e-9
         for before, after in zip(before_rps, after_rps, strict=True)
@@ -91,7 +99,10 @@ def _carried_rps(pods: Sequence[PodState], weights: Mapping[str, int]) -> float:
 def _missed_rps(
     one: PodState, size: Allocation, in_force: Sequence[Mapping[str, int]], demand_rps: float
 ) -> float:
-    """What it may be sent beyond what it will serve, that it serves now."""
+    """
+    Return the rate that the pod serves now and could no longer serve at `size`, under the worst
+    weights.
+    """
     share = max(shares_of(weights).get(one.actual.name, 0.0) for weights in in_force)
     sent_rps = demand_rps * share
     return min(sent_rps, one.capacity_rps) - min(sent_rps, size.capacity_rps)
@@ -105,9 +116,12 @@ def remove(
     carrying: Collection[str],
 ) -> tuple[RemovePods, ...]:
     """
-    The pods that may go and that the router can no longer send to; and those never created. Where
-    a roll has made more than would be left, its platform would take one of these, whatever that
-    carries: the roll goes on first, and what is too many then is known by name.
+    Return the removal of released pods to which the router can no longer send, and of requested
+    pods that were never created.
+
+    If a rolling update has created more new pods than would remain, its platform would remove one
+    of them whatever traffic it carries. The update then continues first, and surplus pods are
+    removed by name afterwards.
     """
     going: dict[Target, list[str]] = {}
     for one in pods:
@@ -132,6 +146,9 @@ def remove(
 
 
 def _needed(own: Sequence[PodState], gone: Collection[str], stay: int) -> int:
-    """Of a roll: the new pods that are Ready and do not go, and the old ones where none stays."""
+    """
+    Count the pods of a rolling update that must remain: new pods that are Ready and are not
+    removed, and old ones too if none stays.
+    """
     able = (one.actual for one in own if not (one.actual.outdated and stay))
     return sum(pod.ready and pod.name not in gone for pod in able)

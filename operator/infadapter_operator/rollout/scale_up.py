@@ -1,4 +1,4 @@
-"""What is added: pods and sizes that the plan wants and the budget with its surge has room for."""
+"""Scale up: the planned pods and sizes for which budget and surge have room."""
 
 from collections.abc import Sequence
 
@@ -25,10 +25,11 @@ def scale_up(
     bridges: bool = False,
 ) -> Growth:
     """
-    Resizes first, they serve at once; then new pods, those that load fastest first.
+    Return the resizes and new pods that have room, and the shortages of those that do not.
 
-    What was asked to grow beyond its plan is left to, while it `bridges`. With `smaller`, what has
-    no room at its planned size starts or grows to the largest that has.
+    Resizes come first, because they add capacity within a second; then new pods, fastest load
+    first. With `bridges`, pods that were asked to grow beyond their planned size keep that request.
+    With `smaller`, a pod without room for its planned size uses the largest size that fits.
     """
     closed = is_closed(observed, now_s)
     terms = Terms(
@@ -54,7 +55,7 @@ def scale_up(
 def _room(terms: Terms, plan: Plan) -> Room:
     room = room_for(terms.service, plan, terms.observed)
     if terms.closed and not terms.over:
-        room.take(terms.service.max_surge)  # until a look has seen that it came back
+        room.take(terms.service.max_surge)  # until a cycle has seen that it was returned
     return room
 
 
@@ -64,6 +65,6 @@ def _fastest_first(terms: Terms, plan: Plan) -> list[PodGroup]:
 
 
 def _spare(service: Service, plan: Plan) -> Room:
-    """What budget and surge have beside all that is planned."""
+    """Return the room that budget and surge have beside everything that is planned."""
     planned = total(group.resources for group in plan.groups)
     return Room(plus(plus(service.budget, service.max_surge), planned, -1))

@@ -1,4 +1,4 @@
-"""Pods that are planned and not there start, as many as there is room for."""
+"""Start the planned pods that do not exist yet, as many as there is room for."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,12 @@ from infadapter_solver.problem import Allocation, PodGroup, Resources
 
 
 def start(terms: Terms, growing: Growing, group: PodGroup, live: Sequence[PodState]) -> None:
-    """What is rolled gets its pods by that: others would come up at a size that is no more."""
+    """
+    Add the start of a target's missing pods.
+
+    A target that needs a rolling update gets its pods from that: pods started before would come up
+    at the old size.
+    """
     there = terms.observed.desired_pods.get(group.target, len(live))
     wanted = group.pods - there
     rolls = any(one.must_be_replaced(terms.now_s) for one in live)
@@ -33,7 +38,7 @@ def start(terms: Terms, growing: Growing, group: PodGroup, live: Sequence[PodSta
         growing.waits |= fitting < wanted
         return
     if any(one.actual.unschedulable_since_s is not None for one in live):
-        return  # one of them waits for a node: room in the budget is not what more of them lack
+        return  # a pod is unschedulable: more room in the budget would not help
     if fitting < wanted:
         _lacks_start(terms, growing, group, size, first=first and not fitting)
     if not fitting and size != allocation.resources:
@@ -42,8 +47,10 @@ def start(terms: Terms, growing: Growing, group: PodGroup, live: Sequence[PodSta
 
 def has_only_a_template(observed: Observed, group: PodGroup, live: Sequence[PodState]) -> bool:
     """
-    None of its pods counts, but such as are lost with a node keep a template of a smaller size:
-    what comes up by that would be to grow, and where it does not, to go, again and again.
+    Whether the target has no pod that counts, but a template with more resources than planned.
+
+    Pods of a lost node keep such a template. A pod that starts from it would have to be resized,
+    and removed if the resize fails, over and over again.
     """
     template = observed.templates.get(group.target)
     if live or template is None:
@@ -53,8 +60,10 @@ def has_only_a_template(observed: Observed, group: PodGroup, live: Sequence[PodS
 
 def _startable(terms: Terms, growing: Growing, group: PodGroup, *, first: bool) -> Allocation:
     """
-    Only the first pod of a target can choose its size, and only one pod starts so; but not in
-    the place of one that goes since it did not grow: that one would not grow, either.
+    Return the size at which to start.
+
+    Only the first pod of a target can have a size of its own, and only one pod starts that way. It
+    is not used if a pod of the target has a stuck resize, since the new pod would not grow either.
     """
     did_not_grow = any(pod.resize in STUCK for pod in terms.observed.of(group.target))
     smaller = terms.smaller and first and not did_not_grow
@@ -76,9 +85,11 @@ def _startable_pods(
     terms: Terms, growing: Growing, group: PodGroup, size: Resources, there: int
 ) -> int:
     """
-    Pods that come up larger than planned shrink then, and for the last one there may be no room
-    beside all that is planned. Then those that are there have to be rolled first: where there
-    is room for that, it is not used up.
+    Return how many pods may start now.
+
+    Pods that start larger than planned shrink afterwards, and the last of them may have no room
+    beside the rest of the plan. In that case the existing pods are rolled first, so the room for
+    that is kept.
     """
     planned, wanted = group.allocation.resources, group.pods - there
     most = min(wanted, growing.room.times(size))
@@ -89,7 +100,10 @@ def _startable_pods(
 
 
 def _may_roll(growing: Growing, planned: Resources, there: int, more: int) -> bool:
-    """When so many more have started and have the planned size."""
+    """
+    Whether a rolling update would have room after `more` pods have started and reached their
+    planned size.
+    """
     own = [planned] * (there + more)
     left = growing.room.with_back({name: -more * amount for name, amount in planned.items()})
     return left.times(rolled_beyond(own, planned, len(own))) > 0

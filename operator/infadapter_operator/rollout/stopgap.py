@@ -1,6 +1,6 @@
 """
-A bridge over the time in which what is planned starts: pods that serve already grow beyond their
-plan, which takes a second, until those that take ten are Ready. Then they shrink, or go, as usual.
+Stopgaps: serving pods grow beyond their planned size, which takes a second, until the planned pods,
+which take ten, are Ready. Then they shrink or are removed as usual.
 """
 
 import math
@@ -31,12 +31,14 @@ def stopgaps(
     context: DrainContext, grown: Growth, limits: Mapping[Target, int]
 ) -> tuple[ResizePod, ...]:
     """
-    As few cores more as will do, within budget and surge; never above the plan's capacity, nor
-    beyond the sizes that are known not to come.
+    Return the resizes that cover the shortage with as few additional cores as possible.
+
+    They stay within budget and surge, do not exceed the plan's capacity, and avoid sizes that are
+    known to fail.
     """
     asked = grown.resized
     able = [one for one in context.pods if _can_grow(one) and one.actual.name not in asked]
-    short_rps = min(context.wanted_rps, context.plan.capacity_rps) - _soon_rps(context, asked)
+    short_rps = min(context.wanted_rps, context.plan.capacity_rps) - _requested_rps(context, asked)
     steps: list[ResizePod] = []
     while short_rps > 0 and (way := _best(list(_ways(context, able, grown, limits)), short_rps)):
         grown.room.take({CPU: way.more_millicores})
@@ -53,8 +55,8 @@ def _can_grow(one: PodState) -> bool:
     return one.actual.ready and one.touchable and settled
 
 
-def _soon_rps(context: DrainContext, asked: Mapping[str, Allocation]) -> float:
-    """What Ready pods will serve when the sizes that were asked for are in force."""
+def _requested_rps(context: DrainContext, asked: Mapping[str, Allocation]) -> float:
+    """Return the capacity of the Ready pods once all requested sizes are in force."""
     return sum(
         asked[one.actual.name].capacity_rps
         if one.actual.name in asked
@@ -65,7 +67,7 @@ def _soon_rps(context: DrainContext, asked: Mapping[str, Allocation]) -> float:
 
 
 def _growing_rps(context: DrainContext, one: PodState) -> float:
-    """With the size it was asked to grow to, if it was."""
+    """Return the capacity of a pod with the size it was asked to grow to."""
     wanted = fitting(context.service, one.actual.target, one.actual.wanted)
     if wanted is None or one.actual.resize is Resize.REFUSED:
         return one.capacity_rps
@@ -90,7 +92,7 @@ def _ways(
 
 
 def _best(ways: Sequence[_Way], short_rps: float) -> _Way | None:
-    """The cheapest that suffices alone; if none does, the one that brings most."""
+    """Return the cheapest resize that suffices alone, or the one that adds most if none does."""
     enough = [way for way in ways if way.gain_rps >= short_rps]
     if enough:
         return min(enough, key=lambda way: (way.more_millicores, way.one.actual.name))

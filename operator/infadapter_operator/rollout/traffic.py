@@ -1,4 +1,4 @@
-"""Which pods may get traffic in a cycle, and the weights that this makes."""
+"""Which pods may receive traffic in a cycle, and the step that sets their weights."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -11,17 +11,22 @@ from infadapter_solver.problem import Allocation
 
 
 def confirmed(observed: Observed) -> dict[str, int]:
-    """What the router obeys, without the zeros."""
+    """Return the weights that the router has in force, without zeros."""
     return {pod: weight for pod, weight in observed.weights.items() if weight > 0}
 
 
 def last_sent(observed: Observed) -> Mapping[str, int]:
-    """What is about to be in force: what was sent last, if that is known."""
+    """
+    Return the weights sent last, which will be in force soon; those in force if none are known.
+    """
     return confirmed(observed) if observed.sent_weights is None else observed.sent_weights
 
 
 def carriers(observed: Observed) -> frozenset[str]:
-    """Pods that the router sends to, or may begin to: what was sent is obeyed later, in order."""
+    """
+    Return the pods to which the router sends, or may begin to send. Weights that were sent come
+    into force later, in the order in which they were sent.
+    """
     return frozenset(confirmed(observed)) | frozenset(last_sent(observed)) | observed.may_obey
 
 
@@ -32,9 +37,9 @@ def candidates(
     carrying: Collection[str],
 ) -> list[Candidate]:
     """
-    The Ready pods, each with what it can serve when all that is given up now is gone.
+    Return the Ready pods, each with its capacity after this cycle's releases.
 
-    A new pod that is about to get its size is in reserve until it has it.
+    A new pod that is about to be resized is held in reserve until it has its size.
     """
     return [
         Candidate(

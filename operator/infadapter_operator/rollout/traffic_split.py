@@ -1,11 +1,11 @@
 """
-Who gets which part of the traffic: the most accurate first, as far as their capacity goes.
+Split the traffic among pods: most accurate first, up to their capacity.
 
-A pod with operating points answers the less accurately the more it gets. So what is filled are
-segments of pods, by the accuracy that each of their requests adds.
+The accuracy of a pod with operating points falls as its load rises. So segments of pods are filled,
+in the order of the accuracy that each additional request gets.
 
-Weights are written somewhere (an HTTPRoute, a router's configuration), so those in force stay while
-they are nearly as good.
+Weights are written to an HTTPRoute or a router's configuration. To avoid writes, those in force
+stay while they are nearly as good.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,28 +17,33 @@ from infadapter_solver.problem import Target
 
 FILL = 0.9
 """
-How full the more accurate segments are filled while others have room: the rate of now is a mean of
-the past, and may be higher until the next cycle.
+Share of their capacity to which more accurate segments are filled while others have room. The
+current rate is a mean of the past, and may be exceeded before the next cycle.
 """
 
 WORTH_WRITING = 0.005
-"""Accuracy that new weights must bring: half a point, less than the noise of the demand moves."""
+"""
+Accuracy that new weights must gain to be written: half a point, less than the effect of noise in
+the demand.
+"""
 
 IMBALANCE_TOLERANCE = 0.1
-"""How much fuller than need be the fullest pod may be before its load is spread anew."""
+"""How much fuller than in the ideal split the fullest pod may be before traffic is split again."""
 
 WHOLE = 1000
-"""Weights are per mille: finer than any load can be told apart, coarse enough to be stable."""
+"""Weights are per mille: fine enough for any load, coarse enough to be stable."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A pod that may get traffic. One of unknown capacity (0) takes what nobody else can."""
+    """
+    A pod that may receive traffic. One of unknown capacity (0) gets what the others cannot serve.
+    """
 
     pod: str
     target: Target
-    segments: tuple[Segment, ...]  # by falling accuracy, one without operating points
-    reserve: bool = False  # still to be levelled: gets traffic only when the others do not suffice
+    segments: tuple[Segment, ...]  # by falling accuracy; one segment without operating points
+    reserve: bool = False  # about to be resized: used only if the others do not suffice
 
     @cached_property
     def capacity_rps(self) -> float:
@@ -46,7 +51,7 @@ class Candidate:
 
 
 def ideal_shares(backends: Sequence[Candidate], demand_rps: float) -> dict[str, float]:
-    """By pod; they sum to one. Empty when there are no backends."""
+    """Return the share of traffic by pod. Shares sum to 1; empty if there are no backends."""
     regular = [b for b in backends if b.capacity_rps > 0 and not b.reserve]
     suffice = bool(regular) and _capacity(regular) >= demand_rps
     usual = regular if suffice else [b for b in backends if b.capacity_rps]
@@ -65,9 +70,10 @@ def weights_for(
     backends: Sequence[Candidate], demand_rps: float, in_force: Mapping[str, int]
 ) -> dict[str, int]:
     """
-    Whole-number weights by pod, all above 0; those in force, if they still do.
+    Return whole-number weights by pod, all above 0; the weights in force if they are still good
+    enough.
 
-    Empty when nothing is Ready: the router then answers 503.
+    Empty when no pod is Ready: the router then answers 503.
     """
     shares = ideal_shares(backends, demand_rps)
     current = {pod: weight for pod, weight in in_force.items() if weight > 0}
@@ -77,7 +83,7 @@ def weights_for(
 
 
 def whole_weights(shares: Mapping[str, float]) -> dict[str, int]:
-    """Per mille, at least 1: whoever has a share gets traffic."""
+    """Return per-mille weights, at least 1 for every pod that has a share."""
     return {pod: max(1, round(WHOLE * share)) for pod, share in sorted(shares.items())}
 
 
@@ -89,10 +95,10 @@ def shares_of(weights: Mapping[str, int]) -> dict[str, float]:
 _TRICKLE_RPS = 1e-9
 
 _ROUNDING = 1e-9
-"""By so much, relatively, loads that were filled may add up to less than the demand."""
+"""Relative tolerance by which the filled loads may add up to less than the demand."""
 
 _SAME_DIGITS = 9
-"""Accuracies that are as close differ by how they were computed."""
+"""Decimal digits to which accuracies are compared; beyond them they differ only by rounding."""
 
 
 def _capacity(backends: Sequence[Candidate]) -> float:
@@ -100,7 +106,7 @@ def _capacity(backends: Sequence[Candidate]) -> float:
 
 
 def _filled(backends: Sequence[Candidate], demand_rps: float) -> dict[str, float]:
-    """By accuracy up to FILL; beyond that all pods are equally full, up to their capacity."""
+    """Return the load by pod: by accuracy up to FILL; beyond that all pods are equally full."""
     demand_rps = max(demand_rps, _TRICKLE_RPS)
     total_rps = _capacity(backends)
     if demand_rps >= FILL * total_rps:
@@ -120,8 +126,8 @@ def _filled(backends: Sequence[Candidate], demand_rps: float) -> dict[str, float
 
 def _levels(backends: Sequence[Candidate]) -> list[list[tuple[str, float]]]:
     """
-    Of pods, rates of equal accuracy, which are filled together, so that no pod queues while its
-    twin is idle.
+    Group the pods' segments by accuracy. Segments of equal accuracy are filled together, so that no
+    pod queues while an equal one idles.
     """
     levels: dict[float, list[tuple[str, float]]] = {}
     for backend in sorted(backends, key=lambda b: b.pod):
@@ -152,7 +158,10 @@ def _still_does(
 def _fullest(
     backends: Mapping[str, Candidate], shares: Mapping[str, float], demand_rps: float
 ) -> float:
-    """Of the pods of known capacity; a pod that may get no load but gets some is overfull."""
+    """
+    Return the highest utilisation among pods of known capacity. A pod that should get no load but
+    has some counts as full.
+    """
     return max(
         (
             share * demand_rps / backends[pod].capacity_rps if backends[pod].capacity_rps else 1.0
@@ -165,7 +174,10 @@ def _fullest(
 def _accuracy(
     backends: Mapping[str, Candidate], shares: Mapping[str, float], demand_rps: float
 ) -> float:
-    """As delivered: the more a pod with operating points gets, the less accurately it answers."""
+    """
+    Return the mean accuracy delivered. Pods with operating points answer less accurately under more
+    load.
+    """
     return sum(
         share * mean_accuracy(backends[pod].segments, share * demand_rps)
         for pod, share in shares.items()

@@ -1,4 +1,7 @@
-"""What is under way and changes the room by itself: nothing is preempted before it has ended."""
+"""
+Operations in progress that will free room by themselves. Nothing is preempted before they have
+ended.
+"""
 
 import math
 
@@ -11,15 +14,20 @@ from infadapter_solver.problem import Target
 
 
 def is_under_way(context: DrainContext, observed: Observed) -> bool:
-    """Something changes the room by itself; also a roll that stands still, when it goes on."""
+    """
+    Whether an operation in progress changes the room by itself. A stalled rolling update counts,
+    since it frees its room once it continues.
+    """
     leaves = any(pod.leaving for pod in observed.pods)
     return leaves or bool(observed.rolling) or is_moving(context, observed)
 
 
 def is_moving(context: DrainContext, observed: Observed) -> bool:
     """
-    Something starts, is resized, rolls or leaves: it ends by itself. Pods that are refused don't
-    come, but those that are not planned any more leave their room in this cycle.
+    Whether a pod starts, is resized, rolls or terminates, all of which end by themselves.
+
+    Missing pods that the API server refuses do not come, but requests for pods that are no longer
+    planned are withdrawn in this cycle.
     """
     planned = {group.target: group.pods for group in context.plan.groups}
     return (
@@ -37,9 +45,10 @@ def is_moving(context: DrainContext, observed: Observed) -> bool:
 
 def _leaves_soon(context: DrainContext, observed: Observed) -> bool:
     """
-    Where nothing has come further for as long as a start is waited for, nobody knows whether what
-    leaves will ever have gone: nothing is given up for its room meanwhile, as that might not come
-    either, but to wait for it is a rest.
+    Whether a pod terminates and has done so for no longer than a start may take.
+
+    After that nobody knows whether it will ever be gone. Nothing is preempted for the room it
+    holds, because that might not come either, but waiting for it is a rest.
     """
     late_s = observed.moved_at_s + context.service.patience.start_s
     late = math.isfinite(late_s) and context.now_s > late_s
@@ -48,8 +57,9 @@ def _leaves_soon(context: DrainContext, observed: Observed) -> bool:
 
 def is_in_question(context: DrainContext, observed: Observed) -> bool:
     """
-    Something planned fails: soon it comes after all, or another plan is made without it. When
-    patience has ended and it is there still, as what a roll made is, nobody waits for it.
+    Whether a planned pod fails while there is still patience with it: either it recovers, or the
+    next plan excludes it. A pod that outlasts its patience, such as one of a rolling update, is not
+    waited for.
     """
     service, now_s = context.service, context.now_s
     return any(
@@ -61,7 +71,10 @@ def is_in_question(context: DrainContext, observed: Observed) -> bool:
 
 
 def is_rolling(observed: Observed, target: Target) -> bool:
-    """It has new pods, and all of them have come or start: old ones are given up for them yet."""
+    """
+    Whether a rolling update has new pods that are all Ready or starting, so old pods will be
+    removed.
+    """
     new = [pod for pod in observed.of(target) if not (pod.outdated or pod.leaving)]
     stands = target in observed.stalled or any(
         _is_known_to_wait(pod) for pod in new if not pod.ready

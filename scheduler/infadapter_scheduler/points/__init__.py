@@ -1,4 +1,4 @@
-"""Operating points: accuracy and cost that are chosen for each batch, when it is sent."""
+"""Operating points: accuracy and cost are chosen for each batch when it is sent."""
 
 from infadapter_profiles.points import Point
 from infadapter_scheduler.points.policy import Choice, PointPolicy, Situation, Timed

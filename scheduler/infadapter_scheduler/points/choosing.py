@@ -1,9 +1,9 @@
 """
-The choice of a point for a batch that is sent, within what was promised to everybody.
+Choose the operating point of a batch when it is sent, within what was promised to all requests.
 
-A better point takes longer than what admission counted with. It may take what the plan has left:
-until the first member is due, until the rest of its batch has to start, and until whoever is
-planned behind would be late. Room that is kept for a load, or owed to a model, is not its to take.
+A better point takes longer than admission assumed. It may use the slack of the plan: until the
+first member is due, until the rest of its batch has to start, and until a later request would be
+late. Room kept for a load or owed to a model is excluded.
 """
 
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from infadapter_scheduler.state import State
 
 
 class Serving(NamedTuple):
-    """What is sent: a point, how many, and how long that is expected to take."""
+    """What is sent: a point, the number of requests, and the expected time."""
 
     point: int
     size: int
@@ -24,7 +24,7 @@ class Serving(NamedTuple):
 
 
 def least(batch: Batch, size: int) -> Serving:
-    """The least accurate point that may serve them: what is estimated is in doubt."""
+    """Return the least accurate point that may serve them, for estimates in doubt."""
     choices = batch.costs.choices
     if choices is None:
         return Serving(0, size, batch.costs.seconds[size])
@@ -33,7 +33,9 @@ def least(batch: Batch, size: int) -> Serving:
 
 
 class Room:
-    """What a batch may take that is sent now; the plan of its executor is that of the others."""
+    """
+    The time that a batch sent now may take; the executor's plan then contains only the others.
+    """
 
     __slots__ = ("_batch", "_begin_s", "_first_due_s", "_headroom_s", "_state")
 
@@ -49,7 +51,7 @@ class Room:
         return self._first_due_s - self._begin_s
 
     def longest_s(self, size: int) -> float:
-        """The time of so many of the batch, without its safety buffer."""
+        """Return the longest time for this many of the batch, without its safety buffer."""
         batch, end_s = self._batch, self._first_due_s
         rest = batch.members[size:]
         end_s = min(end_s, self._headroom_s - batch.costs.split_s[len(rest)])
@@ -61,7 +63,7 @@ class Room:
 def at_point(
     policy: PointPolicy, state: State, batch: Batch, size: int, executor: Executor, now_s: float
 ) -> Serving:
-    """As the policy wants it, or by the fastest point where somebody would be late for that."""
+    """Return the policy's choice, or the fastest point if a request would be late otherwise."""
     choices = batch.costs.choices
     assert choices is not None
     room = Room(state, batch, executor, now_s)
@@ -87,7 +89,9 @@ def at_point(
 
 
 def _seconds(choices: Choices, choice: Choice, situation: Situation) -> float | None:
-    """None where it would make somebody late, or isn't among the choices."""
+    """
+    Return the time of the choice; None if a request would be late or the choice is not allowed.
+    """
     if choice.number not in choices.numbers or choice.size > situation.waiting:
         return None
     seconds = choices.points[choices.numbers.index(choice.number)].seconds.get(choice.size)

@@ -1,8 +1,8 @@
 """
-The frontier of points: how many requests a second each can serve, and which are worth choosing.
+The frontier of operating points: the rate that each sustains, and which are worth choosing.
 
-Between two neighbours on the concave hull of accuracy over seconds per request lies the best that a
-mixture of points can do; what lies below is never worth its time.
+The best mixtures lie between two neighbours on the concave hull of accuracy over seconds per
+request; a point below the hull is never worth its time.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from infadapter_scheduler.points.policy import Timed
 
 
 class Rung(NamedTuple):
-    """A point, and the rate that it keeps up with."""
+    """A point and the rate that it sustains."""
 
     point: Timed
     capacity_rps: float
@@ -20,8 +20,8 @@ class Rung(NamedTuple):
 
 def frontier(points: Sequence[Timed], patience_s: float, waited: float = 1.0) -> list[Rung]:
     """
-    From the fastest to the most accurate. A point's best batch is one for which nobody waits longer
-    than he can: for the batch before his own, or a share of it, and his own.
+    Return the hull from the fastest to the most accurate point. The best batch of a point is one
+    for which no request waits too long: for the preceding batch (or a share of it) and its own.
     """
     longest_s = patience_s / (1.0 + waited)
     rungs = sorted((_rung(point, longest_s) for point in points), key=_fastest_first)
@@ -46,7 +46,7 @@ def _fastest_first(rung: Rung) -> tuple[float, float]:
 
 
 def _gain(low: Rung, high: Rung) -> float:
-    """Accuracy for each second of a request that it takes longer."""
+    """Return the accuracy gained per additional second of a request."""
     longer_s = 1 / high.capacity_rps - 1 / low.capacity_rps
     gained = high.point.accuracy - low.point.accuracy
     return gained / longer_s if longer_s > 0 else float("inf")

@@ -1,12 +1,12 @@
 """
-The default policy: the most accurate point that keeps up with the arrivals, and one more where
-nobody waits for it.
+The default policy: the most accurate point that sustains the arrival rate, and the next better one
+while nobody waits for it.
 
 SlackFit prefers large batches, which are accurate ones where batching gains much. On CPUs it gains
-little, and the largest batch of a slack is the least accurate network's. Here the batch is what
-waits; the rate of the arrivals bounds the point, and the queue says which side of that bound. The
-most accurate mixture is one of these two neighbours: a queue that the better one has let grow until
-only a much faster point is in time costs more accuracy than it has gained.
+little, and the largest batch of a slack is that of the least accurate network. Here the arrival
+rate bounds the point, and the queue decides which side of the bound is used. The most accurate
+mixture consists of these two neighbours: if the better one lets a queue grow until only a much
+faster point is in time, that costs more accuracy than it gained.
 """
 
 from math import inf
@@ -17,10 +17,10 @@ from infadapter_scheduler.points.tables import Tables
 
 FOREVER_S = 1e6
 FULL = 0.95
-"""Of the executors' time."""
+"""Utilisation of the executors up to which a point counts as sustaining the load."""
 
 FILLED = 0.7
-"""Of the time that the next one can wait, what a point that doesn't keep up may leave filled."""
+"""Share of the next request's waiting time that a point which does not sustain the load may use."""
 
 
 class KeepingUp:
@@ -49,24 +49,27 @@ class KeepingUp:
 
 def _until_next_s(situation: Situation, fastest: Rung, slo_s: float) -> float:
     """
-    Whoever comes when this batch has begun waits for it (of several executors, for a share of it)
-    and for what is planned, and is served with those who come meanwhile, by the fastest point if
-    need be.
+    Return how long the next request can wait: it waits for this batch (or a share of it) and the
+    planned ones, and is served together with those that come meanwhile, by the fastest point if
+    needed.
     """
     arriving = situation.rate_rps / fastest.capacity_rps
     return (slo_s - _waiting_s(situation, slo_s)) / (1.0 + arriving) / situation.waited
 
 
 def _unfilled_s(situation: Situation, rungs: list[Rung], keeping_up: int, slo_s: float) -> float:
-    """What is planned takes the point that keeps up longer than it does the fastest."""
+    """
+    Return the remaining time when the planned work is served by the point that sustains the load
+    instead of the fastest.
+    """
     longer = rungs[0].capacity_rps / rungs[keeping_up - 1].capacity_rps
     return (FILLED * slo_s - _waiting_s(situation, slo_s) * longer) / situation.waited
 
 
 def _waiting_s(situation: Situation, slo_s: float) -> float:
     """
-    The work that is planned before whoever comes next. Of several executors what waits for the
-    others counts as well: the first of the batch has waited for it.
+    Return the planned work before the next request. With several executors, work waiting for the
+    others counts as well: the first request of the batch has waited for it.
     """
     if situation.waited == 1.0:
         return situation.behind_s

@@ -1,8 +1,8 @@
 """
-The points of one model: what each is estimated to take, and what admission counts with.
+The points of one model: their estimates, and what admission assumes.
 
-Admission promises by the fastest point of each batch size, of those that may serve a request. For
-every set of points that may, there is one such table (`Costs`); they share what is learnt.
+Admission promises by the fastest allowed point for each batch size. For every set of allowed points
+there is one table (`Costs`); all tables share what is learnt.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,11 +15,14 @@ from infadapter_scheduler.model import REFRESH, Choices, Costs, Model, bound_by,
 from infadapter_scheduler.points.policy import Timed
 
 MOST_FLOORS = 256
-"""Accuracy floors of requests that are remembered."""
+"""Number of requests' accuracy floors that are cached."""
 
 
 class Ladder:
-    """`costs(floor)` is the table for a request with that floor; None where no point reaches it."""
+    """
+    The points. `costs(floor)` is the table for a request with that floor; None if no point reaches
+    it.
+    """
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -40,7 +43,7 @@ class Ladder:
         return self._by_floor[floor]
 
     def allow(self, names: Iterable[str] | None, floor: float) -> Costs:
-        """For requests from now on; what was accepted keeps the points it was promised."""
+        """Restrict new requests; accepted ones keep the points they were promised."""
         allowed = self._numbers(names)
         numbers = self._reaching(allowed, floor)
         if not numbers:
@@ -61,7 +64,7 @@ class Ladder:
             self._moved([number])
 
     def refute(self, number: int, size: int, seconds: float) -> None:
-        """What was learnt is wrong: of the other points, too, what can't be beside this one."""
+        """Replace what was learnt, and cap other points by what is consistent with it."""
         ratio = seconds / self.model.points[number].execution_s[size]
         for windows, point in zip(self._windows, self.model.points, strict=True):
             bound_by(windows, point.execution_s, ratio)
@@ -71,13 +74,13 @@ class Ladder:
         self._moved(range(len(self._windows)))
 
     def guess(self, number: int, size: int, seconds: float) -> None:
-        """As `Costs.guess`; the point may have no batches of that size."""
+        """As `Costs.guess`; ignored if the point has no batches of that size."""
         if size in self._windows[number]:
             self._windows[number][size].guess(seconds)
             self._moved([number])
 
     def seed(self, name: str | None, execution_s: Mapping[int, float]) -> None:
-        """A profile of one point in place of what was measured."""
+        """Replace the measurements of one point by a profile."""
         numbers = self._numbers(None if name is None else [name])
         if len(numbers) > 1:
             raise ValueError(f"which operating point of {self.model.name} was profiled?")
@@ -87,7 +90,7 @@ class Ladder:
         self._moved(numbers)
 
     def reload(self, load_s: float) -> None:
-        """A profile of the load, of all points together."""
+        """Set the profile of the load, which is common to all points."""
         self.load = WindowMean(load_s)
         for costs in list(self._tables.values()):
             costs.load = self.load
@@ -126,7 +129,7 @@ class Ladder:
         return found
 
     def _moved(self, numbers: Iterable[int]) -> None:
-        """Tables in which these count are made anew."""
+        """Recompute the tables that contain these points."""
         for number in numbers:
             self._timed[number] = self._now(number)
         changed = set(numbers)

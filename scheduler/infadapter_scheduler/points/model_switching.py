@@ -14,18 +14,20 @@ from infadapter_scheduler.points.slackfit import filled
 from infadapter_scheduler.points.tables import Tables
 
 MARGIN = 1.05
-"""Throughput beside the load."""
+"""Throughput required as a multiple of the load."""
 
 
 class Decided(NamedTuple):
-    """A point by its name, and the largest batch."""
+    """A point by name, and its largest batch."""
 
     point: str
     cap: int
 
 
 class ModelSwitching:
-    """`decided`: by requests a second for each executor; above the last one, that."""
+    """
+    `decided` are the choices by requests per second and executor; beyond the last one it applies.
+    """
 
     def __init__(self, decided: Mapping[float, Decided]) -> None:
         self._loads_rps = sorted(decided)
@@ -44,7 +46,9 @@ class ModelSwitching:
 
 
 class JellyfishPlus:
-    """The most accurate with throughput ≥ 1.05 × the load, in batches of half the SLO at most."""
+    """
+    The most accurate point with throughput ≥ 1.05 × the load, in batches of at most half the SLO.
+    """
 
     def __init__(self, slo_s: float) -> None:
         self._tables = Tables(lambda points: batched(points, slo_s / 2))
@@ -62,7 +66,9 @@ class JellyfishPlus:
 
 
 def batched(points: Sequence[Timed], longest_s: float) -> list[tuple[int, int, float]]:
-    """Each point's number, its largest batch that is as fast, and the throughput of that."""
+    """
+    Return each point's number, its largest batch that is fast enough, and the throughput of that.
+    """
     found = []
     for point in points:
         size = max((b for b, t in point.seconds.items() if t <= longest_s), default=0)

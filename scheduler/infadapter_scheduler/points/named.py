@@ -1,4 +1,4 @@
-"""Policies of operating points, by the names of the command line."""
+"""Operating point policies by the names of the command line."""
 
 from collections.abc import Callable
 from types import MappingProxyType
@@ -19,4 +19,4 @@ POINT_POLICIES: MappingProxyType[str, Callable[[], PointPolicy]] = MappingProxyT
         "lowest-accuracy": LowestAccuracy,
     }
 )
-"""Those that need to be told nothing; one point alone is a matter of what is allowed."""
+"""Policies without parameters. A single fixed point is configured through the allowed points."""

@@ -1,4 +1,4 @@
-"""The operating points of a model, in the order in which they are numbered."""
+"""The numbering of a model's operating points."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from infadapter_profiles.points import Point
 
 
 def checked(points: Sequence[Point]) -> tuple[Point, ...]:
-    """From the least accurate to the most; a point's number is its place in this order."""
+    """Return the points from least to most accurate; a point's number is its index."""
     if not points:
         raise ValueError("a model with operating points needs at least one")
     if len({point.name for point in points}) < len(points):

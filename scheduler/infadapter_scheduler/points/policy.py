@@ -1,9 +1,10 @@
 """
-The policy of operating points: at which accuracy the next batch is served, and how many of it.
+The interface of operating point policies: with which accuracy the next batch is served, and how
+many of it.
 
-The scheduler asks when an executor is free for a batch, so that the choice is made as late as can
-be. Admission has promised each member an answer by its deadline, at the fastest of the points that
-may serve it; a choice that would break that for anybody is replaced by the one that was promised.
+The scheduler asks when an executor is free for a batch, so the choice is made as late as possible.
+Admission has promised each member an answer by its deadline at the fastest allowed point; a choice
+that would break this for any request is replaced by that point.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 
 class Timed(NamedTuple):
-    """A point that may serve a batch, with what it is estimated to take now."""
+    """A point that may serve a batch, with its current estimates."""
 
     number: int  # in the model's order, from the least accurate to the most
     name: str
@@ -36,7 +37,7 @@ class Situation(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """Such a point for so many of the batch, a size that it was profiled at."""
+    """A point and a number of requests, a size for which the point was profiled."""
 
     number: int
     size: int
@@ -44,8 +45,8 @@ class Choice(NamedTuple):
 
 class PointPolicy(Protocol):
     """
-    Asked once for each batch of a model with points. It may remember what it chose; whether that
-    was run it is told by `ran`, after each batch and also where another point was run.
+    Called once for each batch of a model with points. It may remember its choices; `ran` reports
+    after each batch what was run, which may be another point.
     """
 
     def choose(self, situation: Situation) -> Choice: ...

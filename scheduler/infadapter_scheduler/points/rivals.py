@@ -1,13 +1,11 @@
-"""
-What SlackFit and ours are compared with: policies without regard for slack, for load, or for both.
-"""
+"""Baselines for comparison: policies that ignore slack, load, or both."""
 
 from infadapter_scheduler.points.policy import Choice, Situation
 from infadapter_scheduler.points.slackfit import filled
 
 
 class LowestAccuracy:
-    """INFaaS without a threshold of accuracy: always the cheapest point that is allowed."""
+    """INFaaS without an accuracy threshold: always the cheapest allowed point."""
 
     def choose(self, situation: Situation) -> Choice:
         return Choice(situation.points[0].number, situation.size)
@@ -17,7 +15,10 @@ class LowestAccuracy:
 
 
 class MaxBatch:
-    """The largest batch that the fastest point serves in the slack, then accuracy at that batch."""
+    """
+    The largest batch that the fastest point serves within the slack, then the best accuracy for
+    that batch.
+    """
 
     def choose(self, situation: Situation) -> Choice:
         fastest = situation.points[0]
@@ -35,7 +36,7 @@ class MaxBatch:
 
 
 class MaxAccuracy:
-    """The most accurate point that serves one request in the slack, then as many as it can."""
+    """The most accurate point that serves one request within the slack, then its largest batch."""
 
     def choose(self, situation: Situation) -> Choice:
         fit = [p for p in situation.points if p.seconds[1] < situation.slack_s]
@@ -49,7 +50,7 @@ class MaxAccuracy:
 
 
 class Fixed:
-    """One point, as Clipper serves it; behind admission, allow that point alone instead."""
+    """One fixed point, as in Clipper. Behind admission, restrict the allowed points instead."""
 
     def __init__(self, number: int) -> None:
         self._number = number

@@ -1,9 +1,10 @@
 """
-SlackFit (SuperServe, NSDI'25): the slack of the earliest deadline chooses point and batch at once.
+SlackFit (SuperServe, NSDI'25): the slack of the earliest deadline chooses point and batch together.
 
-Latency buckets, evenly spaced from the fastest point's single request to the most accurate one's
-largest batch; in each the largest batch that is faster than the bucket, and of equal batches the
-most accurate point (that tie-break is ours, as is the number of buckets, which isn't printed).
+Latency buckets are evenly spaced from a single request at the fastest point to the largest batch of
+the most accurate one. Each contains the largest batch that is faster than the bucket, and of equal
+batches the most accurate point. (The tie-break and the number of buckets are ours; the paper does
+not give them.)
 """
 
 from collections.abc import Sequence
@@ -16,14 +17,14 @@ BUCKETS = 64
 
 
 class Buckets(NamedTuple):
-    """`choices[i]` are as fast as `least_s + i · step_s`."""
+    """The choices by latency: `choices[i]` take at most `least_s + i · step_s`."""
 
     least_s: float
     step_s: float
     choices: Sequence[Choice]
 
     def within(self, slack_s: float) -> Choice:
-        """The bucket closest to the slack and below it; the first where there is none."""
+        """Return the choice of the largest bucket below the slack, or the first."""
         last = len(self.choices) - 1
         if slack_s >= self.least_s + last * self.step_s:
             return self.choices[last]
@@ -33,7 +34,7 @@ class Buckets(NamedTuple):
 
 
 class SlackFit:
-    """As printed. Where fewer wait than the batch that was found, they are what is run."""
+    """As published. If fewer requests wait than the chosen batch, these are run."""
 
     def __init__(self, buckets: int = BUCKETS) -> None:
         self._tables = Tables(lambda points: bucketed(points, buckets))
@@ -60,7 +61,7 @@ def bucketed(points: Sequence[Timed], buckets: int) -> Buckets:
 
 
 def filled(number: int, size: int, situation: Situation) -> Choice:
-    """The largest size of the point, up to that one, that can be filled."""
+    """Return the largest size of the point, up to `size`, that can be filled."""
     point = next(point for point in situation.points if point.number == number)
     most = min(size, situation.waiting)
     return Choice(number, max(b for b in point.seconds if b <= most))

@@ -1,8 +1,8 @@
 """
-ACLO and LCAO, as SLO-aware networks name them, over the operating points of any model.
+ACLO and LCAO, as in SLO-aware networks, over the operating points of any model.
 
-ACLO is asked for an accuracy and takes the fastest point that has it; LCAO takes the most accurate
-point that is in time. Which of a point's nodes an input gets is decided in the network.
+ACLO is given an accuracy and takes the fastest point that reaches it; LCAO takes the most accurate
+point that is in time. Which nodes of a network an input uses is decided inside the network.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from infadapter_scheduler.points.policy import Choice, Situation, Timed
 
 
 class Aclo:
-    """Accuracy-constrained, latency-optimised; the most accurate point where none is enough."""
+    """Accuracy-constrained, latency-optimised; the most accurate point if none suffices."""
 
     def __init__(self, accuracy: float) -> None:
         self._accuracy = accuracy
@@ -28,7 +28,7 @@ class Aclo:
 
 
 class Lcao:
-    """Latency-constrained, accuracy-optimised; the fastest point where none is in time."""
+    """Latency-constrained, accuracy-optimised; the fastest point if none is in time."""
 
     def choose(self, situation: Situation) -> Choice:
         size = situation.size
@@ -39,7 +39,7 @@ class Lcao:
         return Choice(max(in_time, key=lambda point: point.accuracy).number, size)
 
     def ran(self, situation: Situation, choice: Choice) -> None:
-        """Nothing is remembered: what answers took is in the estimates that it is given."""
+        """Nothing is remembered; execution times are in the estimates it receives."""
 
 
 def _fastest(points: Iterable[Timed], size: int) -> Timed:

@@ -2,8 +2,8 @@
 SUSHI's choice (MLSys'23) as a policy of operating points: points are SubNets, and a SubGraph's
 weights are cached for them.
 
-What a point takes with what is cached comes from the table; what the executor may take is the
-scheduler's to say, by its own estimates, which follow what ran and don't know of the cache.
+The table gives the time of a point with the cached SubGraph. The scheduler limits the time by its
+own estimates, which follow past executions and do not know the cache.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,9 +14,9 @@ from infadapter_scheduler.subgraphs import LatencyTable, Rule, Strict, SubGraphS
 
 class SubGraphPoints:
     """
-    Strict accuracy: of the points that the request allows, the fastest with what is cached. Strict
-    latency: of those that make nobody late, the most accurate. After each Q batches of a model
-    `on_change` is told what to cache from now on.
+    The policy. Strict accuracy: the fastest allowed point with what is cached. Strict latency: the
+    most accurate point that makes no request late. After each Q batches of a model `on_change` is
+    told what to cache next.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class SubGraphPoints:
         return Choice(point.number, size)
 
     def ran(self, situation: Situation, choice: Choice) -> None:
-        """The cache follows what was run, which may be another point than was chosen."""
+        """Update the cache by what was run, which may be another point than chosen."""
         model, loop = situation.model, self._loops[situation.model]
         point = next(point for point in situation.points if point.number == choice.number)
         before = loop.cached

@@ -1,4 +1,4 @@
-"""What a policy computes of a model's points once, and again when estimates have moved."""
+"""Tables that a policy computes from a model's points, recomputed when estimates change."""
 
 from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, TypeVar
@@ -11,7 +11,7 @@ MOST = 1024
 
 
 class Tables(Generic[Table]):
-    """By model, by its least point that may serve, and by whatever else it depends on."""
+    """Cache by model, least allowed point and further parameters."""
 
     def __init__(self, make: Callable[..., Table]) -> None:
         self._make = make

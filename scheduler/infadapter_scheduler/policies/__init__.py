@@ -1,4 +1,4 @@
-"""Policies of one interface, by the names of the command line."""
+"""Scheduling policies by the names of the command line."""
 
 from collections.abc import Callable, Sequence
 from types import MappingProxyType
@@ -11,7 +11,7 @@ from infadapter_scheduler.policy import Policy
 from infadapter_scheduler.scheduler import Scheduler
 
 Make = Callable[[Sequence[Model], float | None, float], Policy]
-"""Of the models, the safety buffer in seconds (None: as measured), and the lag in seconds."""
+"""A factory: models, safety buffer in seconds (None: as measured), and lag in seconds."""
 
 POLICIES: MappingProxyType[str, Make] = MappingProxyType(
     {

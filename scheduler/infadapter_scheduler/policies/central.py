@@ -1,8 +1,9 @@
 """
-One queue before all executors, without admission: as SuperServe's router and Model-Switching serve.
+One central queue without admission, as in SuperServe's router and Model-Switching. For comparison,
+and of one model.
 
-Everything is queued and answered when it is its turn; an executor that is free asks the policy of
-points for how many, and at which accuracy. For comparison, and of one model.
+Every request is queued and answered in its turn. A free executor asks the policy of points for a
+batch size and an accuracy.
 """
 
 from collections import deque
@@ -20,7 +21,7 @@ WINDOW_S = 1.0
 
 
 class CentralQueue:
-    """By the earliest deadline; requests of one SLO are so in the order in which they came."""
+    """Earliest deadline first; requests of one SLO are in order of arrival."""
 
     decides_at_arrival = False
 

@@ -1,4 +1,4 @@
-"""A model as released Clockwork keeps it: estimates, and a queue for each batch size."""
+"""A model in released Clockwork: estimates, and a queue for each batch size."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ ESTIMATE_WINDOW, ESTIMATE_QUANTILE = 10, 0.99
 
 
 class Estimate:
-    """The interpolated 99th percentile of the last ten: in effect, their maximum."""
+    """The interpolated 99th percentile of the last ten values: in effect their maximum."""
 
     def __init__(self, seed: float) -> None:
         self._values = deque([seed], maxlen=ESTIMATE_WINDOW)
@@ -38,7 +38,7 @@ class Waiting:
 
 @dataclass(slots=True, eq=False)
 class Instance:
-    """A model with a queue for each batch size; every request is in all of them."""
+    """A model with one queue per batch size; every request is in all of them."""
 
     model: Model
     estimates: dict[int, Estimate]
@@ -47,14 +47,16 @@ class Instance:
     waiting: dict[int, Waiting] = field(default_factory=dict)
 
     def prune(self, begin_s: float) -> None:
-        """Who can't be served in a batch of a size any more leaves that size's queue."""
+        """
+        Remove requests that cannot be served in a batch of a size any more from that size's queue.
+        """
         for size, queue in self.queues.items():
             seconds = self.estimates[size].seconds
             while queue and (not queue[0].live or queue[0].deadline_s < begin_s + seconds):
                 queue.popleft()
 
     def strategy(self) -> tuple[float, int] | None:
-        """The earliest of the latest starts, and its batch size."""
+        """Return the earliest of the latest starts, and its batch size."""
         starts = [
             (queue[0].deadline_s - self.estimates[size].seconds, size)
             for size, queue in self.queues.items()
@@ -63,7 +65,7 @@ class Instance:
         return min(starts, default=None)
 
     def dequeue(self, least: int) -> list[Waiting]:
-        """The largest batch that is full; whoever came before its last is skipped for good."""
+        """Return the largest full batch. Requests before its last are skipped for good."""
         best = 0
         for size, queue in self.queues.items():
             if size >= least and sum(waiting.live for waiting in queue) >= size:

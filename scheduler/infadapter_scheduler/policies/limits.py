@@ -1,4 +1,4 @@
-"""How many of a model may run together, for policies without admission."""
+"""Batch size limits for policies without admission."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from infadapter_scheduler.model import Model
 
 @dataclass(frozen=True, slots=True, order=True)
 class Waiting:
-    """A queued request, by its key: the time it came, or its deadline."""
+    """A queued request with its key: its arrival time or its deadline."""
 
     key_s: float
     number: int
@@ -17,13 +17,13 @@ class Waiting:
 
 
 class BatchLimit:
-    """The most that may run together; learns from what ran."""
+    """The largest batch; may adapt to what ran."""
 
     def most(self, model: Model) -> int:
         return max(model.execution_s)
 
     def learn(self, model: Model, ran: tuple[Waiting, ...], took_s: float) -> None:
-        """Nothing, unless it adapts."""
+        """Do nothing, unless the limit adapts."""
 
 
 class One(BatchLimit):

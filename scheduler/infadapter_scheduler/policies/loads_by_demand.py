@@ -1,6 +1,6 @@
 """
-Which models released Clockwork loads: those whose demand exceeds most what their present copies
-can serve within the SLO.
+Which models released Clockwork loads: those whose demand most exceeds what their copies can serve
+within the SLO.
 """
 
 from collections import deque
@@ -13,10 +13,10 @@ from infadapter_scheduler.policies.instance import Instance, Waiting
 from infadapter_scheduler.residency import PageCache
 
 AHEAD_S = 0.005
-"""Of the paper's runs; the code's default is 10 ms."""
+"""Schedule-ahead time of the paper's runs; the code's default is 10 ms."""
 
 CAPACITY_S = 0.1
-"""Demand is work in a default SLO."""
+"""Demand is measured in work per default SLO."""
 
 
 @dataclass(slots=True, eq=False)
@@ -36,7 +36,10 @@ def loads(
     now_s: float,
     lag_s: float,
 ) -> Iterator[Action]:
-    """What the worker loads now, and unloads for it; `asked` are the models with requests."""
+    """
+    Yield what the worker loads now, and what it unloads for it; `asked` are the models with
+    requests.
+    """
     while asked and worker.load_booked_s < now_s + AHEAD_S + lag_s:
         best = max(_priorities(worker, workers, asked, now_s), default=(0.0, ""))
         if best[0] <= 0:
@@ -56,7 +59,7 @@ def loads(
 def _priorities(
     worker: Worker, workers: Mapping[str, Worker], asked: Mapping[str, Instance], now_s: float
 ) -> list[tuple[float, str]]:
-    """Demand minus what the present copies can serve within the SLO."""
+    """Return the demand minus what the present copies can serve within the SLO."""
     absent = [name for name in asked if not worker.cache.holds(name)]
     if not absent:
         return []
@@ -74,7 +77,7 @@ def _excess(name: str, workers: Mapping[str, Worker], instance: Instance, now_s:
 
 
 def _allocate(workers: Mapping[str, Worker], asked: Mapping[str, Instance]) -> None:
-    """Each model's demand over the workers that hold it, the less loaded the more."""
+    """Distribute each model's demand over the workers that hold it, more to less loaded ones."""
     weights = {name: CAPACITY_S / w.outstanding for name, w in workers.items()}
     for worker in workers.values():
         worker.outstanding = 0.001

@@ -1,8 +1,8 @@
 """
-Policies without admission: everything is queued, and answered when it is its turn.
+Policies without admission: every request is queued and answered in its turn.
 
-They differ in the order of requests and in how many run together, and load what isn't resident
-when it is its turn, as servers without a scheduler do.
+They differ in the order of requests and in the batch size. A model that is not resident is loaded
+when its turn comes, as in servers without a scheduler.
 """
 
 from collections import defaultdict
@@ -46,7 +46,10 @@ def by_deadline(now_s: float, deadline_s: float) -> float:
 
 
 class Queueing:
-    """One queue a model, the first of all first, and with it as many of its model as may."""
+    """
+    One queue per model. The first of all requests is served next, with as many of its model as
+    allowed.
+    """
 
     decides_at_arrival = False
 

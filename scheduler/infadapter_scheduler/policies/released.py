@@ -1,9 +1,9 @@
 """
-Clockwork's scheduler as its authors released it (INFER5 with its load priorities): what decides
-later than at arrival, for comparison.
+Clockwork's scheduler as released (INFER5 with its load priorities), which decides later than at
+arrival. For comparison.
 
-Nothing is decided when a request comes: it waits in first-in-first-out queues, one a batch size,
-until a batch takes it or a timer cancels it at its internal deadline. Two slips of its code aren't
+Nothing is decided at arrival: a request waits in first-in-first-out queues, one per batch size,
+until a batch takes it or a timer cancels it at its internal deadline. Two slips of the code are not
 repeated (a guard that compares a pointer, an assignment in place of a comparison).
 """
 
@@ -33,7 +33,7 @@ MAX_LOAD_SLACK_S = 0.025
 
 
 class ReleasedClockwork:
-    """Strategies by required start time, a schedule-ahead window, cancellation by a timer."""
+    """Strategies by required start time, a schedule-ahead window, and cancellation by a timer."""
 
     decides_at_arrival = False
 

@@ -1,4 +1,4 @@
-"""Which SubNet serves a query and which SubGraph is kept for the next ones, after SUSHI: pure."""
+"""Which SubNet serves a query and which SubGraph is cached for the next ones, after SUSHI. Pure."""
 
 from infadapter_scheduler.subgraphs.back_end import EMPTY, BackEnd
 from infadapter_scheduler.subgraphs.caching import (

@@ -1,4 +1,4 @@
-"""What stands behind the scheduler: an accelerator that is simulated, or weights on a CPU."""
+"""The back end of the SUSHI scheduler: a simulated accelerator, or weights on a CPU."""
 
 from dataclasses import dataclass
 
@@ -13,10 +13,9 @@ Bytes = npt.NDArray[np.int64]
 @dataclass(frozen=True, slots=True)
 class BackEnd:
     """
-    Its table, whose first SubGraph holds nothing, and beside it what moves, in bytes.
-
-    `weights` that a SubNet uses; `fetched` and `hits` by row and column: what it gets from far, and
-    from what is cached; `refills` by the column before and the one after.
+    The latency table, whose first SubGraph is empty, and the traffic in bytes: `weights` that a
+    SubNet uses; `fetched` and `hits` by row and column (from off-chip memory, and from the cache);
+    `refills` by the column before and after.
     """
 
     table: LatencyTable
@@ -27,4 +26,4 @@ class BackEnd:
 
 
 EMPTY = 0
-"""The column of the SubGraph that holds nothing."""
+"""Column of the empty SubGraph."""

@@ -1,8 +1,8 @@
 """
-Which SubGraph is cached next: SUSHI's rule, and rules to compare it with.
+Which SubGraph is cached next: SUSHI's rule and baselines.
 
-A rule is asked after each Q queries. SUSHI's running average of the last Q vectors is then just
-their mean, so the rows that were served since are all that need to be kept.
+A rule is called after each Q queries. SUSHI's running average of the last Q vectors then equals
+their mean, so only the rows served since are kept.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -12,14 +12,13 @@ import numpy as np
 from infadapter_scheduler.subgraphs.table import LatencyTable, vectors
 
 Rule = Callable[[Sequence[int], int], int]
-"""The rows that were served since it was last asked, and the column that is cached: the next."""
+"""From the rows served since the last call, and the cached column, to the next column."""
 
 
 def nearest(table: LatencyTable, among: Sequence[int] | None = None) -> Rule:
     """
-    SUSHI's: the SubGraph nearest to the mean vector of what was served, the first of equals.
-
-    `among`: those that may be cached, in the table's order; otherwise all.
+    Return SUSHI's rule: the SubGraph nearest to the mean vector of the served SubNets, the first of
+    equals. `among` restricts the candidates, in the table's order.
     """
     columns = range(len(table.subgraphs)) if among is None else among
     served_vectors = vectors(table.subnets)
@@ -35,7 +34,10 @@ def nearest(table: LatencyTable, among: Sequence[int] | None = None) -> Rule:
 
 
 def undominated(table: LatencyTable) -> tuple[int, ...]:
-    """The columns with which some SubNet is faster than with any one that is as good for all."""
+    """
+    Return the columns with which some SubNet is faster than with any column that is as good for
+    all.
+    """
     times = [[row.latency_ms[at] for row in table.subnets] for at in range(len(table.subgraphs))]
 
     def worse(one: int, other: int) -> bool:
@@ -47,7 +49,10 @@ def undominated(table: LatencyTable) -> tuple[int, ...]:
 
 
 def cheapest(table: LatencyTable) -> Rule:
-    """Ours: the SubGraph with which the same queries would have taken least, refill included."""
+    """
+    Return our rule: the SubGraph with which the same queries would have taken least time, refill
+    included.
+    """
     latency_ms = np.array([subnet.latency_ms for subnet in table.subnets])
     columns = range(len(table.subgraphs))
     refill_ms = np.array([[table.refill_ms(old, new) for new in columns] for old in columns])
@@ -60,12 +65,12 @@ def cheapest(table: LatencyTable) -> Rule:
 
 
 def kept(served: Sequence[int], cached: int) -> int:
-    """A static cache."""
+    """Keep the cached column: a static cache."""
     return cached
 
 
 def planned(columns: Iterable[int]) -> Rule:
-    """What was found in hindsight, in turn."""
+    """Return a rule that follows a plan made in hindsight."""
     turns = iter(columns)
 
     def rule(served: Sequence[int], cached: int) -> int:
@@ -75,6 +80,8 @@ def planned(columns: Iterable[int]) -> Rule:
 
 
 def static_column(table: LatencyTable) -> int:
-    """The best one to keep if nothing is known of the queries: least latency, all SubNets alike."""
+    """
+    Return the best column without knowledge of the queries: the least latency over all SubNets.
+    """
     latency_ms = np.array([subnet.latency_ms for subnet in table.subnets])
     return int(np.argmin(latency_ms.sum(axis=0)))

@@ -1,9 +1,9 @@
 """
-SubGraphs to choose from, made of SubNets: leading parts of layers, in an order of worth, to a size.
+Candidate SubGraphs made from SubNets: leading parts of layers, in an order of worth, up to a size.
 
-How SUSHI makes its candidates isn't known to us; this is our design after it. What several SubNets
-share serves all of them and what one has serves it best, so both are cut, and by more than one
-order, since which layers profit from a cache depends on the hardware.
+The paper does not say how SUSHI makes its candidates; this is our design after it. Weights shared
+by several SubNets serve all of them, and those of one serve it best, so both are cut to size; and
+by several orders, since the hardware decides which layers profit from a cache.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,16 +13,15 @@ from itertools import combinations, product
 from infadapter_scheduler.subgraphs.slices import Slice, Slices, shared
 
 Order = Callable[[int], float]
-"""Of a layer, by which smaller values come first."""
+"""A sort key of layers; smaller values come first."""
 
 
 def candidates(
     subnets: Sequence[Slices], most_weights: int, orders: Sequence[Order], most: int
 ) -> tuple[Slices, ...]:
     """
-    At most so many SubGraphs, without duplicates, each of at most so many weights.
-
-    By each order: what all SubNets share, then each SubNet, then pairs, threes and so on.
+    Return at most `most` distinct SubGraphs of at most `most_weights` each. For each order: what
+    all SubNets share, then each SubNet, then pairs, triples and so on.
     """
     groups = [reduce(shared, (subnets[at] for at in group)) for group in _groups(len(subnets))]
     found: dict[frozenset[tuple[int, Slice]], Slices] = {}
@@ -35,7 +34,7 @@ def candidates(
 
 
 def prefix(slices: Slices, most_weights: int, order: Order) -> dict[int, Slice]:
-    """Whole layers in this order while there is room, and the leading kernels of the next."""
+    """Return whole layers in this order while they fit, and the leading kernels of the next."""
     left, cut = most_weights, {}
     for layer in sorted(slices, key=lambda layer: (order(layer), layer)):
         whole = slices[layer]

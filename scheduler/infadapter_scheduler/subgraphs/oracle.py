@@ -1,9 +1,9 @@
 """
-The best SubGraphs in hindsight: dynamic programming over the windows of Q queries.
+The best SubGraphs in hindsight, by dynamic programming over the windows of Q queries.
 
-Best: the fewest queries whose strict limit is missed, then the least accuracy lost by queries with
-strict latency, then the least latency, refills included. Sums of such triples are ordered as the
-triples are, so the best way to a column is enough to go on from.
+Lexicographic objective: fewest queries that miss their strict limit, then least accuracy lost by
+queries with strict latency, then least latency with refills. Sums of such triples are ordered as
+the triples are, so the best path to each column suffices.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,9 @@ Loss = tuple[int, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """The best one on which a column is cached in the end; `before`: without its last window."""
+    """
+    The best path that ends with a column cached; `before` is the path without its last window.
+    """
 
     column: int
     loss: Loss
@@ -28,7 +30,9 @@ class Way:
 def best_columns(
     table: LatencyTable, every: int, start: int, queries: Sequence[Query]
 ) -> tuple[int, ...]:
-    """What to cache after each Q-th query, for a scheduler that chooses SubNets by the cache."""
+    """
+    Return what to cache after each Q-th query, for a scheduler that chooses SubNets by the cache.
+    """
     windows = [queries[at : at + every] for at in range(0, len(queries), every)]
     ways = [Way(start, _of_all(table, start, windows[0]))]
     for window in windows[1:]:
@@ -42,7 +46,7 @@ def best_columns(
 
 
 def loss_of(table: LatencyTable, query: Query, column: int, refill_ms: float) -> Loss:
-    """Of one query, by the rule that serves it."""
+    """Return the loss of one query, served by the scheduler's rule."""
     subnet = table.subnets[choose(query, table, column, refill_ms)]
     latency_ms = subnet.latency_ms[column] + refill_ms
     missed = int(not query.met_by(subnet.accuracy, latency_ms))
@@ -55,7 +59,7 @@ def add(one: Loss, other: Loss) -> Loss:
 
 
 def _onward(table: LatencyTable, column: int, window: Sequence[Query], ways: list[Way]) -> Way:
-    """With this column for the window; only its first query sees the refill."""
+    """Extend the best path by a window with this column; only its first query sees the refill."""
     rest = _of_all(table, column, window[1:])
     by_refill: dict[float, Loss] = {}
     found = []

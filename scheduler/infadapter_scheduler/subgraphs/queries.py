@@ -1,4 +1,4 @@
-"""Queries with an accuracy and a latency, one of which is strict, and the SubNet for each."""
+"""Queries with an accuracy and a latency limit, one of which is strict, and the SubNet for each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from infadapter_scheduler.subgraphs.table import LatencyTable
 
 
 class Strict(StrEnum):
-    """Which of a query's two limits must hold; the other figure is then as good as it can be."""
+    """Which limit must hold; the other figure is then optimised."""
 
     ACCURACY = "strict_accuracy"
     LATENCY = "strict_latency"
@@ -29,10 +29,11 @@ class Query:
 
 def choose(query: Query, table: LatencyTable, column: int, waits_ms: float = 0.0) -> int:
     """
-    The row that serves a query while a column is cached; `waits_ms` passes before it may begin.
+    Return the row that serves a query while `column` is cached; `waits_ms` passes before it may
+    begin.
 
-    Strict accuracy: the fastest that is accurate enough, or else the most accurate. Strict latency:
-    the most accurate that is fast enough, or else the fastest. Ties: the faster, then the first.
+    Strict accuracy: the fastest that is accurate enough, else the most accurate. Strict latency:
+    the most accurate that is fast enough, else the fastest. Ties: the faster, then the first.
     """
     subnets, rows = table.subnets, range(len(table.subnets))
     fastest, best = _faster(table, column), _better(table, column)

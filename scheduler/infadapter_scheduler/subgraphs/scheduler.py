@@ -1,4 +1,4 @@
-"""SUSHI's loop: a SubNet for each query, and after each Q of them a SubGraph to cache."""
+"""SUSHI's loop: a SubNet for each query, and after each Q queries a SubGraph to cache."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from infadapter_scheduler.subgraphs.table import LatencyTable
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`subnet` and `subgraph` by row and column; `refill_ms` is part of `latency_ms`."""
+    """`subnet` and `subgraph` are row and column; `refill_ms` is part of `latency_ms`."""
 
     subnet: int
     subgraph: int
@@ -21,11 +21,10 @@ class Answer:
 
 class SubGraphScheduler:
     """
-    Serves a query at a time, as SUSHI's scheduler does.
+    Serves one query at a time, like SUSHI's scheduler.
 
-    The refill of the cache is charged to the query that follows the change: it waits for it, and
-    its SubNet is chosen for the time that is left. `blind_to`: SubNets are chosen as if this column
-    were cached, whatever is.
+    The refill of the cache is charged to the query after the change, and its SubNet is chosen for
+    the remaining time. `blind_to`: SubNets are chosen as if this column were cached.
     """
 
     def __init__(
@@ -42,12 +41,12 @@ class SubGraphScheduler:
         self.cached = start
 
     def choose(self, query: Query) -> int:
-        """The row that would serve this query now."""
+        """Return the row that would serve this query now."""
         column = self.cached if self._blind_to is None else self._blind_to
         return choose(query, self._table, column, self._refill_ms)
 
     def serve(self, query: Query) -> Answer:
-        """One query to its end, and what is cached for the next."""
+        """Serve one query, and update the cache for the next."""
         row, column = self.choose(query), self.cached
         subnet, refill_ms = self._table.subnets[row], self._refill_ms
         latency_ms = subnet.latency_ms[column] + refill_ms
@@ -56,7 +55,7 @@ class SubGraphScheduler:
         return Answer(row, column, latency_ms, refill_ms, met)
 
     def served(self, row: int) -> None:
-        """A SubNet has answered; each Q-th time the rule says what is cached from now on."""
+        """Record a served SubNet; after each Q-th the rule decides what is cached."""
         self._refill_ms = 0.0
         self._served.append(row)
         if len(self._served) == self._every:

@@ -1,4 +1,4 @@
-"""What a SubNet or a SubGraph has of each layer of a SuperNet: always its leading part."""
+"""The part of each SuperNet layer that a SubNet or SubGraph uses: always its leading part."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,9 +8,8 @@ from itertools import chain
 @dataclass(frozen=True, slots=True, order=True)
 class Slice:
     """
-    The first kernels, their first channels, and the middle of each that is `side` wide.
-
-    A depthwise convolution has one channel, a matrix a side of one.
+    The first kernels, their first channels, and the central `side` of each. A depthwise convolution
+    has one channel, a matrix a side of one.
     """
 
     kernels: int
@@ -30,7 +29,7 @@ class Slice:
 
 
 Slices = Mapping[int, Slice]
-"""By layer of the SuperNet; a layer that is absent has none."""
+"""Slices by layer of the SuperNet; an absent layer is unused."""
 
 ABSENT = Slice(0, 0, 0)
 
@@ -40,11 +39,11 @@ def weights(slices: Slices) -> int:
 
 
 def shared(one: Slices, other: Slices) -> dict[int, Slice]:
-    """What both have."""
+    """Return the intersection."""
     return {layer: one[layer].shared(other[layer]) for layer in one if layer in other}
 
 
 def vector(slices: Slices, layers: Sequence[int]) -> tuple[float, ...]:
-    """Kernels, channels and side of each layer, in the order of `layers`."""
+    """Return kernels, channels and side of each layer, in the order of `layers`."""
     parts = (slices.get(layer, ABSENT) for layer in layers)
     return tuple(chain.from_iterable((p.kernels, p.channels, p.side) for p in parts))

@@ -1,9 +1,8 @@
 """
 The latency of each SubNet with each SubGraph cached: all that the scheduler knows of the hardware.
 
-After SUSHI (MLSys'23), which calls it SushiAbs. It may come from a model of an accelerator or from
-measurements; the kernel can't tell. Milliseconds, as they are written in files: what is compared
-with a query's limit isn't rounded on the way.
+SUSHI (MLSys'23) calls it SushiAbs. It may come from a model of an accelerator or from measurements.
+Milliseconds as in the files, so that comparisons with a query's limit are not affected by rounding.
 """
 
 from collections import Counter
@@ -14,16 +13,21 @@ import numpy as np
 import numpy.typing as npt
 
 Vector = tuple[float, ...]
-"""By layer of the SuperNet what is there of it, such as kernels and channels; absent is zero."""
+"""
+What is used of each layer of the SuperNet, such as kernels and channels; absent layers are zero.
+"""
 
 
 class InvalidTable(ValueError):
-    """One sentence about what doesn't fit."""
+    """The table is inconsistent; the message is one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class SubGraph:
-    """Weights that may be kept near the compute units. `refill_ms`: instead of each other one."""
+    """
+    Weights that may be cached near the compute units. `refill_ms` is the time to replace each other
+    SubGraph.
+    """
 
     name: str
     vector: Vector
@@ -32,7 +36,7 @@ class SubGraph:
 
 @dataclass(frozen=True, slots=True)
 class SubNet:
-    """`latency_ms`: with each SubGraph cached, in the table's order."""
+    """`latency_ms` with each SubGraph cached, in the table's order."""
 
     name: str
     accuracy: float
@@ -65,12 +69,12 @@ class LatencyTable:
             raise InvalidTable("a SubGraph's refill needs a time after each SubGraph, or none")
 
     def refill_ms(self, before: int, after: int) -> float:
-        """What it takes to cache one SubGraph where another is; zero where it isn't told."""
+        """Return the time to cache one SubGraph in place of another; zero if unknown."""
         times = self.subgraphs[after].refill_ms
         return times[before] if times else 0.0
 
     def column(self, name: str) -> int:
-        """Where a SubGraph stands; KeyError for an unknown name."""
+        """Return the index of a SubGraph. Raises KeyError for an unknown name."""
         for at, subgraph in enumerate(self.subgraphs):
             if subgraph.name == name:
                 return at

@@ -1,4 +1,6 @@
-"""The life of a pod on its node: it starts, becomes Ready, fails, is lost with its node, ends."""
+"""
+The life of a pod on its node: it starts, becomes Ready, fails, is lost with its node, terminates.
+"""
 
 import numpy as np
 
@@ -14,7 +16,7 @@ from infadapter_solver import PodSize
 
 
 class Kubelet:
-    """It is told the time; what it will do later it puts among the events."""
+    """The kubelet. It is told the time, and schedules later changes as events."""
 
     def __init__(
         self, scenario: Scenario, traffic: Traffic, router: Router, events: Events, seed: int
@@ -38,7 +40,7 @@ class Kubelet:
             self.use_room(now_s)
 
     def use_room(self, now_s: float) -> None:
-        """What waits for room takes what there is, the oldest first."""
+        """Give free room to waiting pods, oldest first."""
         for pod in self._pods.values():
             if pod.resize is Resize.DEFERRED:
                 self.resources.try_resize(pod, now_s)
@@ -54,7 +56,7 @@ class Kubelet:
             self._become_ready(pod, now_s)
 
     def failed(self, pod: SimulatedPod, now_s: float) -> None:
-        """The container ends and is started again; the router leaves it out at once."""
+        """The container exits and is restarted; the router leaves it out at once."""
         if pod.leaving or pod.is_lost:
             return
         self._traffic.fail(pod.slot, now_s)
@@ -80,7 +82,9 @@ class Kubelet:
         self._events.put(now_s + self._scenario.drain_s, What.DRAINED, pod)
 
     def drained(self, pod: SimulatedPod, now_s: float) -> None:
-        """It ends once it has finished what it took and the router sends it nothing more."""
+        """
+        Terminate the pod once it has finished its requests and the router sends it nothing more.
+        """
         if self._node.is_silent(pod, now_s):
             return
         busy_until_s = self._traffic.busy_until_s(pod.slot)
@@ -96,7 +100,7 @@ class Kubelet:
         self._router.look(self._pods, now_s)
 
     def lose_node_of(self, pod: SimulatedPod, now_s: float) -> None:
-        """It serves nothing and holds nothing, and is evicted later."""
+        """The pod's node is lost: it serves nothing and holds nothing, and is evicted later."""
         self._traffic.fail(pod.slot, now_s)
         pod.ready, pod.unready_since_s = False, now_s
         pod.trouble = self._node.silence(now_s)
@@ -105,7 +109,7 @@ class Kubelet:
         self._events.put(now_s + EVICTED_S, What.DRAINED, pod)
 
     def _begin_start(self, pod: SimulatedPod, now_s: float) -> None:
-        """Anew when what keeps it from coming is over."""
+        """Start again when the fault that prevents the start is over."""
         pod.trouble = self._node.keeps_from_ready(pod, now_s)
         if pod.trouble is None:
             start_s = self._scenario.start_s(pod.target.variant)

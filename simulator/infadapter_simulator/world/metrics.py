@@ -1,7 +1,7 @@
 """
 The metrics of a simulated world: load by second and by pod, CPU in use, concurrency.
 
-Apart from the world and its traffic, which go their way whether or not anybody measures them.
+Separate from the world and its traffic, which do not depend on being measured.
 """
 
 import numpy as np
@@ -12,23 +12,23 @@ from infadapter_simulator.world.world import World
 
 
 def scraped_rates(world: World, window_s: float) -> tuple[float, Floats]:
-    """Arrivals per second as far as they are scraped, and until when that is."""
+    """Return arrivals per second as far as scraped, and until when."""
     return world.scraped(world.now_s - world.scenario.scrape_delay_s, window_s)
 
 
 def counts_by_pod(world: World) -> dict[str, tuple[float, float]]:
-    """By pod name: requests that it was sent, and those of them that it refused."""
+    """Return, by pod name, the requests sent to it and those it refused."""
     return {pod.name: world.traffic.counts(pod.slot) for pod in world.pods}
 
 
 def late_by_pod(world: World, since_s: float) -> dict[str, int]:
-    """By pod name: requests that it has answered since then, and too late."""
+    """Return, by pod name, the requests answered too late since `since_s`."""
     late = world.traffic.late(since_s, world.now_s)
     return {pod.name: int(late[pod.slot]) for pod in world.pods}
 
 
 def accuracy_by_pod(world: World, since_s: float) -> dict[str, float | None]:
-    """By pod name: how accurate the operating points were that have answered since then."""
+    """Return, by pod name, the mean accuracy of its operating points' answers since `since_s`."""
     told = world.traffic.accuracy_told(since_s, world.now_s)
     return {
         pod.name: None if np.isnan(told[pod.slot]) else float(told[pod.slot]) for pod in world.pods
@@ -36,7 +36,7 @@ def accuracy_by_pod(world: World, since_s: float) -> dict[str, float | None]:
 
 
 def busy_cores(traffic: Traffic, slot: int, from_s: float, to_s: float) -> float:
-    """Servers of the pod that were busy in that time, in the mean: its use of CPU."""
+    """Return the mean number of busy servers of the pod: its CPU use."""
     rows = traffic.rows(from_s, to_s)
     own = traffic.slot_of[rows] == slot
     begin_s, end_s = traffic.start_s[rows][own], traffic.finish_s[rows][own]
@@ -44,7 +44,7 @@ def busy_cores(traffic: Traffic, slot: int, from_s: float, to_s: float) -> float
 
 
 def in_system(traffic: Traffic, slots: set[int], from_s: float, to_s: float) -> float:
-    """Requests waiting or being served in these pods in that time, in the mean."""
+    """Return the mean number of requests waiting or in service in these pods."""
     rows = traffic.rows(from_s, to_s)
     named = np.zeros(traffic.slots + 1, dtype=np.bool_)
     named[list(slots)] = True

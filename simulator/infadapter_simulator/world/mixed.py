@@ -1,6 +1,6 @@
 """
-Requests to pods of which some have operating points: a loop of its own, since the one without them
-would be half as fast if it asked.
+The request loop for pods of which some have operating points. Separate, because the loop without
+them would be half as fast with the check.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""The node that all pods share: what it has room for, and what starts and is resized on it."""
+"""The node that all pods share: its room, and the outcome of starts and resizes on it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ from infadapter_simulator.world.pods import SimulatedPod
 from infadapter_solver import CPU, PodSize
 
 EVICTED_S = 300.0
-"""How long pods on a node that does not answer are tolerated there."""
+"""Seconds for which pods on an unreachable node are tolerated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """Without faults it has room for everything, and all that starts becomes Ready."""
+    """Without faults it has room for everything, and every pod that starts becomes Ready."""
 
     faults: Faults
 
     def has_room(
         self, pods: Iterable[SimulatedPod], pod: SimulatedPod, size: PodSize | None = None
     ) -> bool:
-        """For the pod, at its size or this one, beside what the others hold."""
+        """Whether the pod fits, at its size or the given one, beside what the others hold."""
         if self.faults.node_millicores is None:
             return True
         others = sum(other.held.get(CPU, 0) for other in pods if other is not pod)
@@ -29,12 +29,12 @@ class Node:
         return others + wanted <= self.faults.node_millicores
 
     def takes(self, pods: Iterable[SimulatedPod], pod: SimulatedPod, now_s: float) -> bool:
-        """Whether a pod that has none finds a node."""
+        """Whether an unscheduled pod finds a node."""
         fits_none = spell_of(self.faults.unschedulable, pod.target.variant, now_s)
         return fits_none is None and self.has_room(pods, pod)
 
     def keeps_from_ready(self, pod: SimulatedPod, now_s: float) -> Trouble | None:
-        """Known since it was first met."""
+        """Return the trouble that keeps the pod from becoming Ready, since it was first met."""
         spell = spell_of(self.faults.never_ready, pod.target.variant, now_s)
         if spell is None:
             return None
@@ -42,7 +42,7 @@ class Node:
         return Trouble(cause=spell.cause, message=spell.message, since_s=since_s)
 
     def resize_of(self, pods: Iterable[SimulatedPod], pod: SimulatedPod, now_s: float) -> Resize:
-        """What the kubelet says to the size that the pod is asked to have."""
+        """Return the kubelet's answer to the requested size."""
         most = self.faults.node_millicores
         if pod.size == pod.wanted:
             return Resize.NONE
@@ -57,15 +57,15 @@ class Node:
         return Resize.IN_PROGRESS if self.has_room(pods, pod, pod.wanted) else Resize.DEFERRED
 
     def is_lost_with(self, pod: SimulatedPod, now_s: float) -> bool:
-        """The node of this pod, in this moment."""
+        """Whether the pod's node is lost at this time."""
         variant = pod.target.variant
         return any(s.variant == variant and s.from_s == now_s for s in self.faults.lost_nodes)
 
     def silence(self, now_s: float) -> Trouble:
-        """What is said of the pods of a node that does not answer."""
+        """Return the trouble reported for pods of an unreachable node."""
         words = "Node is not ready: it has stopped posting its status."
         return Trouble(cause=Cause.NODE_LOST, message=words, since_s=now_s)
 
     def is_silent(self, pod: SimulatedPod, now_s: float) -> bool:
-        """Nobody can say whether the pod has stopped."""
+        """Whether it is unknown if the pod has stopped."""
         return pod.is_lost and now_s < pod.unready_since_s + EVICTED_S

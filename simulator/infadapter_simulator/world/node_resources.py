@@ -1,4 +1,4 @@
-"""What pods hold of their node: who finds room there, and resizes in place."""
+"""What pods hold of their node: scheduling, and in-place resizes."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from infadapter_solver import PodSize
 
 
 class NodeResources:
-    """It keeps account of every change, for what is held has to be paid for."""
+    """The resources held. Every change is recorded, since what is held is paid for."""
 
     def __init__(self, scenario: Scenario, node: Node, traffic: Traffic, events: Events) -> None:
         self.pods: dict[str, SimulatedPod] = {}  # that are not gone, oldest first
@@ -23,25 +23,25 @@ class NodeResources:
         self._traffic, self._events = traffic, events
 
     def queue(self, variant: str, size: PodSize) -> tuple[PodSpeed, int | None]:
-        """How fast a pod of this size serves, and how many it lets wait."""
+        """Return the speed of a pod of this size, and the limit of its queue."""
         speed = self._scenario.speed(variant, size)
         if self._scenario.server is Server.SAME or self.queue_limits is None:
             return speed, None
         return speed, self.queue_limits[variant, size.cpu_millicores]
 
     def hold(self, pod: SimulatedPod, now_s: float) -> None:
-        """From now on, what it says."""
+        """Record what the pod holds from now on."""
         self.held.append(held_since(now_s, pod, self._scenario.objective))
 
     def add(self, pod: SimulatedPod, now_s: float, *, placed: bool) -> None:
-        """Where the node has no room for it, it waits unscheduled, unless it is placed already."""
+        """Add a pod. Without room it waits unscheduled, unless it is already placed."""
         if not (placed or self._node.takes(self.pods.values(), pod, now_s)):
             pod.unschedulable_since_s = now_s
         self.pods[pod.name] = pod
         self.hold(pod, now_s)
 
     def place(self, pod: SimulatedPod, now_s: float) -> bool:
-        """Whether one that waits unscheduled has room now."""
+        """Place an unscheduled pod if there is room now, and return whether there was."""
         if not self._node.takes(self.pods.values(), pod, now_s):
             return False
         pod.unschedulable_since_s = None
@@ -49,13 +49,13 @@ class NodeResources:
         return True
 
     def free(self, pod: SimulatedPod, now_s: float) -> None:
-        """It is gone."""
+        """Remove a pod that is gone."""
         pod.ready, pod.gone = False, True
         del self.pods[pod.name]
         self.hold(pod, now_s)
 
     def resize(self, pod: SimulatedPod, size: PodSize, now_s: float) -> None:
-        """One that has no node yet has the new size at once."""
+        """Request a size; an unscheduled pod has it at once."""
         pod.wanted = size
         if pod.unschedulable_since_s is not None:
             self.take_size(pod, now_s)
@@ -74,7 +74,7 @@ class NodeResources:
             self._events.put(now_s + self._scenario.resize_delay_s, What.RESIZED, pod)
 
     def take_size(self, pod: SimulatedPod, now_s: float) -> None:
-        """What it was asked to have is in force."""
+        """Put the requested size in force."""
         pod.size, pod.resize, pod.resize_since_s = pod.wanted, Resize.NONE, None
         speed, limit = self.queue(pod.target.variant, pod.size)
         self._traffic.resize(pod.slot, speed, limit, now_s)

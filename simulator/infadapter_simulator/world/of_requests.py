@@ -1,4 +1,4 @@
-"""A world in which single requests arrive, which is the usual one."""
+"""The usual world, in which single requests arrive."""
 
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.world.queues import Floats

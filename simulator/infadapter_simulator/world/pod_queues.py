@@ -1,4 +1,4 @@
-"""The queues of all pods, and how requests pass through them: by pod number (`slot`)."""
+"""The queues of all pods, by pod number (`slot`), and how requests pass through them."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from infadapter_simulator.world.servers import Floats, Ints
 
 
 class Requests(NamedTuple):
-    """In order of arrival; which pod took each, when it starts and ends, is filled in."""
+    """Requests in order of arrival, with their pod, start and end once known."""
 
     arrivals_s: Floats
     noise: Floats  # what a service time is multiplied by; empty: nothing
@@ -25,7 +25,7 @@ class Requests(NamedTuple):
 
 
 class PodQueues:
-    """Some of their pods may have operating points, which are known when a request starts."""
+    """The queues. Pods may have operating points, which are chosen when a request starts."""
 
     def __init__(self, requests: Requests, scenario: Scenario) -> None:
         self._requests, self._slo_s = requests, scenario.slo_s
@@ -40,11 +40,11 @@ class PodQueues:
 
     @property
     def answered(self) -> Floats | None:
-        """By request, the accuracy of the point that answers it; None: no pod has points."""
+        """The accuracy of the answering point by request; None if no pod has points."""
         return None if self._points is None else self._points.answered
 
     def add(self, speed: PodSpeed, limit: int | None, now_s: float) -> int:
-        """A new, empty one. Returns its slot."""
+        """Add an empty queue and return its slot."""
         slot = self.slots
         self.slots += 1
         if self.slots > len(self._pods.weights):
@@ -58,7 +58,7 @@ class PodQueues:
     def resize(
         self, slot: int, speed: PodSpeed, limit: int | None, rows: slice, now_s: float
     ) -> None:
-        """`rows` are those that may be in the pod."""
+        """Change a pod's speed; `rows` are the requests that may be in it."""
         self._set(slot, speed, limit)
         requests, pods = self._requests, self._pods
         rearrange(
@@ -85,7 +85,7 @@ class PodQueues:
             self._points.waiting[slot] = 0
 
     def route(self, weights: Mapping[int, int]) -> None:
-        """Slots that are not named get nothing."""
+        """Set the weights; slots that are not named get nothing."""
         self._pods.weights[: self.slots] = 0
         for slot, weight in weights.items():
             self._pods.weights[slot] = weight
@@ -94,7 +94,7 @@ class PodQueues:
         self._order = np.array(named, dtype=np.int64)
 
     def serve(self, rows: slice) -> None:
-        """They arrive."""
+        """Let these requests arrive."""
         requests, pods = self._requests, self._pods
         asked = (
             requests.arrivals_s,
@@ -123,13 +123,16 @@ class PodQueues:
             serve_points(*asked, self._points)
 
     def begin_all(self, until_s: float) -> None:
-        """What waits in pods with operating points, as far as it gets a server until then."""
+        """
+        Start the waiting requests of pods with operating points, as far as servers are free until
+        then.
+        """
         if self._points is not None:
             for slot in np.flatnonzero(self._points.waiting).tolist():
                 self._begin(slot, until_s)
 
     def counts(self, slot: int) -> tuple[int, int]:
-        """Requests that the pod was sent so far, and those of them that it refused."""
+        """Return the requests sent to the pod so far, and those it refused."""
         refused = int(self._pods.refusals[slot])
         return int(self._pods.counts[slot]) + refused, refused
 

@@ -1,4 +1,4 @@
-"""The queues of all pods as arrays, a row a pod, which the compiled loops read and write."""
+"""The queues of all pods as arrays, one row per pod, for the compiled loops."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from infadapter_simulator.world.servers import with_rows
 
 
 class PodRows:
-    """Rows of zeros until a pod takes them."""
+    """Rows are zero until a pod uses them."""
 
     def __init__(self, most_servers: int) -> None:
         self.free_s: Floats = np.zeros((0, most_servers))  # when each server of each pod is free
@@ -21,7 +21,7 @@ class PodRows:
         self.refusals: Ints = np.zeros(0, dtype=np.int64)
 
     def make_room(self, slots: int) -> None:
-        """For so many pods, behind those there are."""
+        """Extend the arrays to this many pods."""
         self.free_s = with_rows(self.free_s, slots)
         self.recent = with_rows(self.recent, slots)
         self.service_s = with_rows(self.service_s, slots)

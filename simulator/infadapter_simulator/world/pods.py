@@ -1,4 +1,4 @@
-"""A simulated pod, and what pods hold over time, which is what has to be paid for."""
+"""A simulated pod, and what pods hold over time, which is paid for."""
 
 from dataclasses import dataclass
 
@@ -38,8 +38,8 @@ class SimulatedPod:
     @property
     def held(self) -> dict[str, int]:
         """
-        The larger of what is in force and what was asked for, unless its node has no room for that;
-        nothing once it is gone or its node is, or before it has one.
+        Return what it holds: the larger of the size in force and the requested one, unless the node
+        has no room for that; nothing before it has a node, or after it or its node is gone.
         """
         if self.gone or self.is_lost or self.unschedulable_since_s is not None:
             return {}
@@ -50,7 +50,7 @@ class SimulatedPod:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """From then on a pod holds these amounts; it is gone where they are empty."""
+    """From then on the pod holds these amounts; empty once it is gone."""
 
     at_s: float
     slot: int

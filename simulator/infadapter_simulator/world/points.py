@@ -1,12 +1,14 @@
 """
-Pods with operating points, compiled: which of them answers a request is chosen when it begins.
+Pods with operating points, compiled: the point of each request is chosen when it starts.
 
-A request is welcome if the fastest point would answer it, and all who wait before it, in time. When
-a server becomes free for it, the point is chosen by the rule of a real pod's scheduler
+A request is accepted if the fastest point would answer it, and all waiting before it, in time. When
+a server becomes free, the point is chosen by the rule of a real pod's scheduler
 (`infadapter_scheduler/points/keeping_up.py`, with its constants): on the hull of accuracy over
-time, the most accurate one that keeps up with the arrivals, or the one above it while the queue
-leaves the room. Two things differ, as the loop is compiled: batches are of one request, and servers
-share one queue, of which each executor of a scheduler has a part of its own.
+time, the most accurate one that sustains the arrival rate, or the next better one while the queue
+allows it.
+
+Two simplifications of the compiled loop: batches have one request, and servers share one queue,
+where a scheduler's executors have parts of their own.
 """
 
 from collections.abc import Sequence
@@ -25,11 +27,11 @@ from infadapter_simulator.compiled import compiled
 from infadapter_simulator.world.servers import Floats, Ints, first_free, with_rows
 
 SAME_S = 1e-9
-"""Times closer than this are the same."""
+"""Times closer than this are equal, s."""
 
 
 class Points(NamedTuple):
-    """By pod number (`slot`), unless something else is said."""
+    """Arrays by pod number (`slot`), unless stated otherwise."""
 
     number: Ints  # of points; 0: the pod has none
     seconds: Floats  # by slot and point, the most accurate first
@@ -45,7 +47,7 @@ class Points(NamedTuple):
 
 
 def no_points(slots: int, requests: int, most: int) -> Points:
-    """For so many pods, each of which may get as many points."""
+    """Return arrays for this many pods with up to `most` points each."""
     return Points(
         number=np.zeros(slots, dtype=np.int64),
         seconds=np.zeros((slots, most)),
@@ -67,7 +69,7 @@ def grown(points: Points, slots: int) -> Points:
 
 
 def give(points: Points, slot: int, speeds: Sequence[tuple[float, float]]) -> None:
-    """Of these points, each with its accuracy and its time for a request, those worth choosing."""
+    """Give the pod those of these points (accuracy, time per request) that are worth choosing."""
     timed = [Timed(n, "", accuracy, {1: seconds}) for n, (accuracy, seconds) in enumerate(speeds)]
     hull = [rung.point for rung in reversed(frontier(timed, inf))]
     points.number[slot] = len(hull)
@@ -91,7 +93,7 @@ def arrive(
     start_s: Floats,
     finish_s: Floats,
 ) -> bool:
-    """Whether it is taken. What can begin by now begins."""
+    """Return whether the request is accepted; start what can start by now."""
     now = arrivals[request]
     begin(points, slot, now, free_s, arrivals, noise, slo_s, start_s, finish_s)
     _count(points, slot, now)
@@ -119,7 +121,7 @@ def begin(
     start_s: Floats,
     finish_s: Floats,
 ) -> None:
-    """Of those who wait, whoever gets a server until then."""
+    """Start the waiting requests that get a server until then."""
     while points.waiting[slot]:
         request = points.head[slot]
         server = first_free(free_s, free_s.size)
@@ -195,7 +197,7 @@ def _all_in_time(
     arrivals: Floats,
     slo_s: float,
 ) -> bool:
-    """The first one by this point, then those behind it by the fastest."""
+    """Whether the first request at this point, and those behind it at the fastest, are in time."""
     takes_s = points.seconds[slot, point]
     fastest_s = points.seconds[slot, points.number[slot] - 1]
     free = free_s.copy()
@@ -212,7 +214,7 @@ def _all_in_time(
 
 @compiled
 def _next(free: Floats, at: float, takes_s: float) -> float:
-    """When the next one is answered."""
+    """Return when the next request is answered."""
     server = first_free(free, free.size)
     free[server] = max(at, free[server]) + takes_s
     return float(free[server])
@@ -220,7 +222,7 @@ def _next(free: Floats, at: float, takes_s: float) -> float:
 
 @compiled
 def _count(points: Points, slot: int, now: float) -> None:
-    """One that arrives, be it refused or not."""
+    """Count an arrival, refused or not."""
     gone_s = now - points.mass_at_s[slot]
     points.mass[slot] = points.mass[slot] * exp(-gone_s / _window_s(points, slot)) + 1.0
     points.mass_at_s[slot] = now
@@ -228,7 +230,9 @@ def _count(points: Points, slot: int, now: float) -> None:
 
 @compiled
 def _rate(points: Points, slot: int, now: float) -> float:
-    """Arrivals a second over the decaying window, or over what has passed of it."""
+    """
+    Return arrivals per second over the decaying window, or over the part of it that has passed.
+    """
     window_s = _window_s(points, slot)
     mass = points.mass[slot] * exp(-max(0.0, now - points.mass_at_s[slot]) / window_s)
     seen = 1.0 - exp(-max(0.0, now - points.since_s[slot]) / window_s)

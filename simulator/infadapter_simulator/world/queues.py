@@ -1,10 +1,10 @@
 """
-The inner loop, compiled: requests to pods, pods' queues to finish times.
+The compiled inner loop: from requests to pods, and from pods' queues to finish times.
 
-Every pod is a first-come-first-served queue before equal servers, so a request's start and finish
-are known the moment it arrives: the earliest server to become free takes it. Nothing else happens
-to it, unless its pod is resized or fails before it starts; then what waits is arranged anew. Only
-in a pod with operating points (`points.py`) it is not known before it starts how long it takes.
+Every pod is a first-come-first-served queue with equal servers, so a request's start and finish are
+known at its arrival: it takes the server that is free first. They change only if the pod is resized
+or fails before the request starts; then the waiting requests are rearranged. Only in a pod with
+operating points (`points.py`) the duration is unknown before the start.
 """
 
 import numpy as np
@@ -28,13 +28,13 @@ __all__ = [
 ]
 
 ON_TIME, LATE, REFUSED, FAILED = 0, 1, 2, 3
-"""What became of a request."""
+"""Outcomes of a request."""
 
 DEADLINE = -1
-"""In place of a queue's length: refuse what could not be answered within the SLO."""
+"""In place of a queue limit: refuse what could not be answered within the SLO."""
 
 MOST_WAITING = 512
-"""The longest queue that can be asked for; a longer one is without a limit."""
+"""Longest queue limit; beyond it the queue is unlimited."""
 
 
 @compiled
@@ -59,7 +59,7 @@ def serve(
     start_s: Floats,
     finish_s: Floats,
 ) -> None:
-    """Requests `first` to `last` (not included). One that is refused keeps slot -1."""
+    """Process requests `first` to `last` (exclusive). A refused one keeps slot -1."""
     if not slots.size:
         return
     total = weights[slots].sum()
@@ -89,7 +89,7 @@ def serve(
 
 @compiled
 def drawn(slots: Ints, weights: Ints, at: float) -> int:
-    """The pod in whose part of the weights the draw lies."""
+    """Return the pod in whose share of the weights the draw lies."""
     for slot in slots:
         at -= weights[slot]
         if at < 0:
@@ -99,7 +99,10 @@ def drawn(slots: Ints, weights: Ints, at: float) -> int:
 
 @compiled
 def richest(slots: Ints, weights: Ints, credits: Ints, total: int) -> int:
-    """Smooth weighted round robin: all gain their weight, the richest pays the total (nginx)."""
+    """
+    Return the next pod by smooth weighted round robin (nginx): all gain their weight, the richest
+    pays the total.
+    """
     best = slots[0]
     for slot in slots:
         credits[slot] += weights[slot]
@@ -111,7 +114,7 @@ def richest(slots: Ints, weights: Ints, credits: Ints, total: int) -> int:
 
 @compiled
 def _is_full(recent: Floats, count: int, limit: int, start: float, now: float) -> bool:
-    """Whether as many wait as may: the one that came `limit` ago has not started yet."""
+    """Whether the queue is full: the request `limit` positions ago has not started yet."""
     if limit == 0:
         return start > now
     if limit >= MOST_WAITING or count < limit:
@@ -135,9 +138,11 @@ def rearrange(
     finish_s: Floats,
 ) -> None:
     """
-    A pod has another size from now on: what waits is arranged anew among its servers, unless it has
-    not been given any yet, as in a pod with operating points. Only the loop is compiled: what looks
-    for the requests is NumPy's own, which takes seconds to compile.
+    Rearrange the waiting requests of a resized pod among its servers, unless they have none yet, as
+    in a pod with operating points.
+
+    Only the loop is compiled; the search for the requests is NumPy's, which would take seconds to
+    compile.
     """
     own = first + np.flatnonzero(slot_of[first:last] == slot)
     waiting = own[(start_s[own] > now) & np.isfinite(start_s[own])]

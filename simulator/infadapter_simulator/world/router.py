@@ -1,4 +1,4 @@
-"""The router: weights that were sent, those that it obeys, and who gets what by them."""
+"""The router: weights sent, weights in force, and the choice of pods."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from infadapter_simulator.world.traffic import Traffic
 
 
 class Router:
-    """It leaves out pods that are not Ready, and does not forget them."""
+    """The router. It skips pods that are not Ready without forgetting them."""
 
     def __init__(self, traffic: Traffic, events: Events, lag_s: float) -> None:
         self._traffic, self._events, self._lag_s = traffic, events, lag_s
@@ -20,12 +20,12 @@ class Router:
 
     @property
     def may_obey(self) -> frozenset[str]:
-        """Pods of all that was sent and is not in force yet."""
+        """The pods in weights that were sent and are not in force yet."""
         return frozenset(name for weights in self._sent for name in weights)
 
     @property
     def in_between(self) -> tuple[Mapping[str, int], ...]:
-        """All that was sent and is not in force yet: it will be, in turn."""
+        """All weights that were sent and are not in force yet, in order."""
         return tuple(self._sent)
 
     def send(
@@ -36,7 +36,7 @@ class Router:
         *,
         at_once: bool = False,
     ) -> None:
-        """It obeys them after its lag, and those from before the run at once."""
+        """Send weights, which come into force after the lag; those from before the run at once."""
         self._sent.append({name: weight for name, weight in weights.items() if weight > 0})
         self.sent = self._sent[-1]
         if at_once or now_s == 0.0:
@@ -45,18 +45,18 @@ class Router:
             self._events.put(now_s + self._lag_s, What.ROUTED, None)
 
     def balance(self, pods: Mapping[str, SimulatedPod], now_s: float) -> None:
-        """Other pods are Ready or leave."""
+        """The set of Ready pods has changed."""
         if self.balances_evenly:
             ready = {n: 1 for n, pod in pods.items() if pod.ready and not pod.leaving}
             self.send(ready, pods, now_s)
 
     def obey(self, pods: Mapping[str, SimulatedPod], now_s: float) -> None:
-        """What was sent first of what it does not obey yet."""
+        """Put the oldest pending weights in force."""
         self.weights = self._sent.pop(0)
         self.look(pods, now_s)
 
     def look(self, pods: Mapping[str, SimulatedPod], now_s: float) -> None:
-        """Which of the pods it is to send to are there and Ready."""
+        """Determine which pods with weight exist and are Ready."""
         ready = {n: w for n, w in self.weights.items() if n in pods and pods[n].ready}
         self._traffic.route({pods[name].slot: weight for name, weight in ready.items()})
         total = sum(ready.values())

@@ -1,4 +1,4 @@
-"""The load as it is scraped: arrivals counted by second, and what was before the run."""
+"""The load as scraped: arrivals by second, and the history before the run."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ import numpy as np
 from infadapter_simulator.world.queues import Floats
 
 Scrape = Callable[[float, float], tuple[float, Floats]]
-"""As `Scraped.until`."""
+"""The signature of `Scraped.until`."""
 
 
 class Scraped:
@@ -18,7 +18,7 @@ class Scraped:
 
     def until(self, known_s: float, window_s: float) -> tuple[float, Floats]:
         """
-        The end of the last whole second until then, and the rates of the seconds up to it, at most
+        Return the end of the last whole second before `known_s`, and the rates up to it, at most
         `window_s` of them.
         """
         end_s = int(np.floor(known_s + 1e-9))

@@ -1,4 +1,4 @@
-"""Arrays of pods, and the servers of one by when they are free, compiled."""
+"""Arrays of pods, and a pod's servers by when they become free, compiled."""
 
 from typing import TypeVar
 
@@ -13,7 +13,7 @@ Row = TypeVar("Row", np.float64, np.int64)
 
 
 def with_rows(rows: NDArray[Row], count: int) -> NDArray[Row]:
-    """So many, those there are and zeros behind them."""
+    """Return the array extended to `count` rows with zeros."""
     grown = np.zeros((count, *rows.shape[1:]), dtype=rows.dtype)
     grown[: len(rows)] = rows
     return grown
@@ -30,9 +30,8 @@ def first_free(free_s: Floats, servers: int) -> int:
 
 def free_anew(free_s: Floats, finish_s: Floats, now: float) -> None:
     """
-    The pod has another number of servers from now on. `finish_s` is of what is being served, which
-    ends as it would have: of a pod that shrank, a server is free only when as many as are too many
-    have ended.
+    Set the free times after the number of servers changed. Requests in service (`finish_s`) end as
+    before; a pod that shrank has a free server only after the surplus ones have ended.
     """
     under_way = np.sort(finish_s)
     for server in range(free_s.size):

@@ -1,4 +1,4 @@
-"""The requests of a run, a row each, and what becomes of them."""
+"""The requests of a run, one row each, and their outcomes."""
 
 from collections.abc import Mapping
 
@@ -11,16 +11,15 @@ from infadapter_simulator.world.pod_queues import PodQueues, Requests
 from infadapter_simulator.world.queues import FAILED, LATE, ON_TIME, REFUSED, Floats, Ints
 
 CLIENT_PATIENCE_S = 30.0
-"""After so long without an answer a client has gone (the paper's dispatcher waits as long)."""
+"""Seconds after which a client gives up (as in the paper's dispatcher)."""
 
 NOT_SERVED = -1
 
 
 class Traffic:
     """
-    Requests in order of arrival, and the pods' queues, by pod number (`slot`).
-
-    What is known of a request is final once it has started; until then a resize may change it.
+    Requests in order of arrival, and the pods' queues by pod number (`slot`). A request's times are
+    final once it has started; until then a resize may change them.
     """
 
     def __init__(self, arrivals_s: Floats, scenario: Scenario, seed: int) -> None:
@@ -45,11 +44,11 @@ class Traffic:
 
     @property
     def slots(self) -> int:
-        """Pods so far."""
+        """Number of pods so far."""
         return self._queues.slots
 
     def add(self, speed: PodSpeed, limit: int | None, now_s: float) -> int:
-        """A new, empty queue; `limit` None refuses by the deadline. Returns its slot."""
+        """Add an empty queue and return its slot; `limit=None` refuses by the deadline."""
         return self._queues.add(speed, limit, now_s)
 
     def resize(self, slot: int, speed: PodSpeed, limit: int | None, now_s: float) -> None:
@@ -57,7 +56,7 @@ class Traffic:
         self._queues.resize(slot, speed, limit, own, now_s)
 
     def fail(self, slot: int, now_s: float) -> None:
-        """All that the pod has not finished is lost."""
+        """Lose everything that the pod has not finished."""
         own = slice(self._oldest_open(now_s), self.passed)
         unfinished = (self.slot_of[own] == slot) & (self.finish_s[own] > now_s)
         self.lost[own] |= unfinished
@@ -66,11 +65,11 @@ class Traffic:
         self._queues.empty(slot, now_s)
 
     def route(self, weights: Mapping[int, int]) -> None:
-        """By slot; slots that are not named get nothing."""
+        """Set the weights by slot; slots that are not named get nothing."""
         self._queues.route(weights)
 
     def advance(self, until_s: float) -> None:
-        """Let all requests arrive that come before then."""
+        """Let all requests arrive that come before `until_s`."""
         last = int(np.searchsorted(self.arrivals_s, until_s, side="left"))
         if last > self.passed:
             self._queues.serve(slice(self.passed, last))
@@ -78,7 +77,7 @@ class Traffic:
         self._queues.begin_all(until_s)
 
     def counts(self, slot: int) -> tuple[float, float]:
-        """Requests that the pod was sent so far, and those of them that it refused."""
+        """Return the requests sent to the pod so far, and those it refused."""
         return self._queues.counts(slot)
 
     def late(self, from_s: float, to_s: float) -> Ints:

@@ -115,6 +115,6 @@ def _time(source: Source, time: Any) -> Decimal:
 
 
 def _value(text: Any) -> float:
-    """NaN for what is no number of requests per second, such as 0 divided by 0."""
+    """NaN for what is not a number of requests per second, such as 0 divided by 0."""
     value = float(text)
     return value if 0 <= value <= 1e18 else nan

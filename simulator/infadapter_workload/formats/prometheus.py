@@ -19,7 +19,7 @@ from infadapter_workload.series import Series, began
 from infadapter_workload.trace import MAX_RPS, MAX_SECONDS, Array
 
 _SPLIT = ("le", "quantile", "vmrange")
-"""Labels of parts of a histogram or summary, whose sum is no number of requests."""
+"""Labels of parts of a histogram or summary, whose sum is not a number of requests."""
 
 _COUNTED_IN = "query sum(rate(…[1m])) instead, or say --trace-values counter"
 

@@ -1,4 +1,4 @@
-"""What choosing so many pods of such a size of a target means, as the rows of its table."""
+"""The table of a target's choices: a row for each size and number of pods."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,15 +16,14 @@ Rows = NDArray[np.intp]
 
 COST, CAPACITY, STARTS, PODS, TARGETS, USE = range(6)
 """
-Columns of a table of choices, or of sums of choices; from USE on, one for each resource.
-
-Cost is a share of what the budget costs, capacity in requests per second.
+Columns of a table of choices, or of sums of choices; from USE on, one per resource. Cost is a share
+of the budget's cost, capacity is in requests per second.
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """The choices for one target."""
+    """The choices of one target."""
 
     target: Target
     sizes: tuple[Allocation, ...]  # by choice but the first
@@ -42,7 +41,7 @@ def table_of(
     counts: Sequence[int],
     variant: Variant,
 ) -> Table:
-    """`counts` are the most pods of each size."""
+    """Return the table; `counts` are the largest numbers of pods by size."""
     of = np.repeat(np.arange(len(sizes)), counts)
     choices = _choices(problem, target, sizes, counts, of)
     of_pod = [size.segments(variant.accuracy) for size in sizes]
@@ -63,7 +62,10 @@ def table_of(
 
 
 def _accuracies(variant: Variant, sizes: Sequence[Allocation]) -> list[float]:
-    """Of its points; none if it has none, since then all that is served is served at its own."""
+    """
+    Return the accuracies of the points; empty without points, since then everything is served at
+    the variant's.
+    """
     points = {point.accuracy for size in sizes for point in size.points}
     return sorted(points | {variant.accuracy}) if points else []
 
@@ -75,7 +77,7 @@ def _choices(
     counts: Sequence[int],
     of: Rows,
 ) -> Floats:
-    """Any number of pods of each size; `of` is which one, by row."""
+    """Return rows for every number of pods of each size; `of` is the size's index, by row."""
     pods = np.concatenate([np.arange(1.0, most + 1) for most in counts])
     use = np.array([[a.resources.get(name, 0) for name in problem.budget] for a in sizes])
     rows = np.empty((len(pods), USE + len(problem.budget)))
@@ -91,9 +93,9 @@ def _choices(
 
 def _useful(choices: Floats, ceiling: Requirement, at_accuracies: Floats) -> Rows:
     """
-    Without those that use as much as another, start as much and serve less: in all, and at no less
-    than the mean accuracy of each point. Who serves as much at all of them is as accurate at every
-    rate.
+    Return the rows without dominated ones: rows that use and start as much as another and serve
+    less, in total and at no less than the mean accuracy of each point. A row that serves as much at
+    all of these is as accurate at every rate.
     """
     columns = [
         np.minimum(choices[:, CAPACITY], ceiling.capacity_rps),

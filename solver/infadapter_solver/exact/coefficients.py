@@ -1,11 +1,10 @@
 """
-The problem in numbers, as the exact path computes with it, and what a half-made plan can become at
-best: the linear relaxation of what is still open.
+The problem as numbers for the exact method, and upper bounds on what a label can become.
 
-A request still to be served by the targets to come gains at most the best of accuracy less cost at
-any of their sizes. A resource that runs short gets a shadow price, which makes using it dearer
-and what is left of it worth something. Every price gives a valid bound; that of the relaxation of
-the whole problem gives a tight one.
+The bound is the linear relaxation of what is still open. A request that later targets have to serve
+gains at most the best accuracy less cost over all their sizes. A scarce resource gets a shadow
+price, which makes its use more expensive and its remainder valuable. Every price gives a valid
+bound; that of the relaxation of the whole problem a tight one.
 """
 
 from dataclasses import dataclass, replace
@@ -18,15 +17,21 @@ from infadapter_solver.exact.tables import Tables
 from infadapter_solver.problem import Problem
 
 MOST_PIVOTS = 50
-"""Far more than it takes; should it cycle, the last prices give a valid bound too."""
+"""
+Limit on simplex steps, far more than needed. If it should cycle, the last prices still give a valid
+bound.
+"""
 
 LEAST_GAIN = 1e-9
-"""In the objective: less than this is not worth another step."""
+"""Gain in the objective below which no further simplex step is made."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """The most a request gains at these shadow prices: by any target, and in those after each."""
+    """
+    The most that a request gains at these shadow prices: over all targets, and over those after
+    each.
+    """
 
     anywhere_per_rps: float
     per_rps: Floats
@@ -80,7 +85,9 @@ def coefficients_of(problem: Problem, tables: Tables, wanted: Requirement) -> Co
 
 
 def served_alone(coefficients: Coefficients) -> Coefficients:
-    """As if every variant had accuracy 1 and nothing cost anything: worth is the share served."""
+    """
+    Return coefficients with accuracy 1 and no costs, so that the objective is the share served.
+    """
     most_rps = coefficients.wanted.served_rps
     rate = np.full(len(coefficients.rate), 1.0 / most_rps)
     return replace(
@@ -97,7 +104,8 @@ def relax(
     tables: Tables, rate: Floats, cost_weight: float, served_rps: float, *, partial: bool = False
 ) -> Relaxation:
     """
-    `rate`: by target, what a request per second gains in accuracy. `partial`: some may be unserved.
+    Return the relaxation. `rate` is the gain in accuracy of a request per second, by target. With
+    `partial` some demand may stay unserved.
     """
     every = tables.every
     use = every[:, USE:] / every[:, [CAPACITY]]  # for a request per second
@@ -121,10 +129,10 @@ def _bound(tables: Tables, gain: Floats, shadow: Floats, partial: bool) -> Bound
 
 def dual(gain: Floats, use: Floats, unserved: float) -> tuple[Floats, list[int]]:
     """
-    Prices of the resources in  max gain·x,  sum x = 1,  use·x <= 1,  x >= 0, and the x above 0.
+    Return the resource prices of max gain·x, sum x = 1, use·x <= 1, x >= 0, and the positive x.
 
-    The simplex method. Its basis has a row for the demand and one for each resource, two or three,
-    so each step is one pass over the choices. It starts from serving nothing at all.
+    Simplex method. The basis has one row for the demand and one per resource, two or three in all,
+    so each step is one pass over the choices. It starts from serving nothing.
     """
     size = 1 + use.shape[1]
     columns = np.concatenate([np.ones((len(gain), 1)), use], axis=1)
@@ -148,7 +156,9 @@ def dual(gain: Floats, use: Floats, unserved: float) -> tuple[Floats, list[int]]
 
 
 def _pivot(tableau: Floats, column: Floats) -> int:
-    """Takes the column into the basis; the row whose value reaches 0 first leaves."""
+    """
+    Bring the column into the basis and return the leaving row, the first whose value reaches 0.
+    """
     along = tableau[:, :-1] @ column
     room = np.full(len(along), np.inf)
     np.divide(tableau[:, -1], along, out=room, where=along > 1e-12)

@@ -11,7 +11,7 @@ Floats = NDArray[np.float64]
 
 
 def points_of(of_pod: Sequence[Sequence[Segment]]) -> tuple[Floats, Floats]:
-    """The rate of a pod of each size at each of its points, and accuracy times rate."""
+    """Return, for a pod of each size, the rate at each of its points, and accuracy × rate."""
     most = max(map(len, of_pod))
     each = [[*segments, *[Segment(0.0, 0.0)] * (most - len(segments))] for segments in of_pod]
     rps, accuracy = np.moveaxis(np.array(each), 2, 0)
@@ -19,7 +19,7 @@ def points_of(of_pod: Sequence[Sequence[Segment]]) -> tuple[Floats, Floats]:
 
 
 def served_at(of_pod: Sequence[Sequence[Segment]], accuracies: Sequence[float]) -> Floats:
-    """What a pod of each size serves at most at no less than each mean accuracy."""
+    """Return the most that a pod of each size serves without falling below each mean accuracy."""
     found = [[_most_at(segments, accuracy) for accuracy in accuracies] for segments in of_pod]
     return np.array(found).reshape(len(of_pod), len(accuracies))
 
@@ -35,8 +35,8 @@ def _most_at(segments: Sequence[Segment], accuracy: float) -> float:
 
 def filled(rates: Sequence[Floats], gains: Sequence[Floats], demand_rps: float) -> Floats:
     """
-    Accuracy times rate, by row, where a demand fills the segments of all by the accuracy that each
-    adds. `rates` and `gains` are by target, of row and point.
+    Return accuracy × rate by row when the demand fills the segments of all targets in the order of
+    marginal accuracy. `rates` and `gains` are arrays (row, point) by target.
     """
     rps = np.concatenate([np.diff(each, prepend=0.0) for each in rates], axis=1)
     more = np.concatenate([np.diff(each, prepend=0.0) for each in gains], axis=1)

@@ -1,8 +1,8 @@
 """
-A plan to beat, at once: the best that one target alone, or two together, can do.
+An incumbent without search: the best that one target alone, or two together, can reach.
 
-Two are enough for the linear relaxation (a demand and a budget that binds), so the best of the
-pair that it picks is close to the optimum; and the closer the bar, the fewer labels pass it.
+The linear relaxation (a demand and a binding budget) uses two targets, so the best of its pair is
+close to the optimum. The better the incumbent, the fewer labels have to be followed.
 """
 
 from itertools import combinations
@@ -20,7 +20,7 @@ MOST_ROWS = 200_000
 
 
 def enough(wanted: Requirement, sums: Floats) -> NDArray[np.bool_]:
-    """Which rows serve what is wanted."""
+    """Return which rows meet the requirement."""
     reached: NDArray[np.bool_] = sums[:, CAPACITY] >= wanted.capacity_rps * (1 - ROUNDING)
     if wanted.min_replicas > 1:
         reached &= sums[:, PODS] >= wanted.min_replicas
@@ -28,7 +28,7 @@ def enough(wanted: Requirement, sums: Floats) -> NDArray[np.bool_]:
 
 
 def incumbent(coefficients: Coefficients) -> float:
-    """What a plan is known to reach; minus infinity if none is known."""
+    """Return an objective that some plan reaches; minus infinity if none is known."""
     known = _single(coefficients)
     if coefficients.limits[TARGETS] < 2:
         return known
@@ -39,7 +39,10 @@ def incumbent(coefficients: Coefficients) -> float:
 
 
 def _is_small(coefficients: Coefficients, first: int, second: int) -> bool:
-    """An incumbent may be done without; hundreds of megabytes for it may not be had."""
+    """
+    Whether the pair's table is small enough. An incumbent is optional; hundreds of megabytes for it
+    are not acceptable.
+    """
     sizes = (len(coefficients.tables.by_target[at].choices) for at in (first, second))
     return prod(sizes) <= MOST_ROWS
 

@@ -1,8 +1,8 @@
 """
-Half-made plans: how they branch, what they can still become, and which are superfluous.
+Labels (partial plans): how they branch, their upper bounds, and which ones are dominated.
 
-Each is a row of a table; targets are decided one after the other, most accurate first, so that
-the traffic that a label serves, and what it gains by that, is final.
+Each label is a row of a table. Targets are decided one after the other, most accurate first, so
+that the traffic a label serves, and its gain, are final.
 """
 
 from dataclasses import dataclass
@@ -28,16 +28,16 @@ from infadapter_solver.exact.tables import Tables, TooLarge
 from infadapter_solver.objective import ROUNDING
 
 MOST_BRANCHES = 1_000_000
-"""At one depth: a hundred megabytes, and a good part of a second."""
+"""Largest number of branches at one depth: a hundred megabytes, and a good part of a second."""
 
 Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
-    """Half-made plans, one a row."""
+    """Partial plans, one per row."""
 
-    sums: Floats  # by column; capacity up to what is wanted
+    sums: Floats  # by column; capacity cut off at the requirement
     gain: Floats
     loading_s: Floats
     parent: Rows  # in the labels that were branched
@@ -60,7 +60,7 @@ def root(tables: Tables) -> Labels:
 
 
 def branch(coefficients: Coefficients, depth: int, table: Table, labels: Labels) -> Labels:
-    """Every label with every choice that fits."""
+    """Return every label combined with every choice that fits."""
     width, columns = table.choices.shape
     if len(labels.gain) * width > MOST_BRANCHES:
         raise TooLarge(f"more than {MOST_BRANCHES} half-made plans at once")
@@ -81,7 +81,7 @@ def branch(coefficients: Coefficients, depth: int, table: Table, labels: Labels)
 
 
 def worth(coefficients: Coefficients, labels: Labels) -> Floats:
-    """The objective on what the labels serve so far."""
+    """Return the objective of what the labels serve so far."""
     found = labels.gain - coefficients.cost_weight * labels.sums[:, COST]
     if coefficients.loading_weight:
         found -= coefficients.loading_weight * labels.loading_s
@@ -97,7 +97,7 @@ def done(coefficients: Coefficients, labels: Labels) -> Mask:
 
 
 def most_worth(coefficients: Coefficients, depth: int, sums: Floats, worth: Floats) -> Floats:
-    """What a plan made from each label can be worth; minus infinity where none can be made."""
+    """Return an upper bound on the objective of any completion; minus infinity if there is none."""
     tables, wanted = coefficients.tables, coefficients.wanted
     if depth == len(tables.by_target) - 1:
         return np.full(len(worth), -np.inf)
@@ -108,7 +108,7 @@ def most_worth(coefficients: Coefficients, depth: int, sums: Floats, worth: Floa
         np.minimum(most, worth + left_rps * bound.per_rps[depth] + left @ bound.shadow, out=most)
     open_ = sums[:, TARGETS] < coefficients.limits[TARGETS]
     if not coefficients.partial:
-        # Of what `enough` asks for: a share of the rest would be lost in the sum's own rounding.
+        # Relative to the whole requirement: a tolerance on the remainder would be lost in rounding.
         missing_rps = wanted.capacity_rps * (1 - 2 * ROUNDING) - sums[:, CAPACITY]
         open_ &= missing_rps <= tables.later_rps[depth]
         for resource, rps in enumerate(tables.later_rps_per_unit[depth]):
@@ -119,7 +119,7 @@ def most_worth(coefficients: Coefficients, depth: int, sums: Floats, worth: Floa
 
 
 def ahead(coefficients: Coefficients, depth: int, labels: Labels) -> Rows:
-    """Without the labels that another one makes superfluous."""
+    """Return the labels that no other label dominates."""
     sums = labels.sums
     served = np.minimum(sums[:, CAPACITY], coefficients.wanted.served_rps)
     columns = [

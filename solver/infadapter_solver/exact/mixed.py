@@ -1,9 +1,9 @@
 """
-The exact path where pods have operating points.
+The exact method for pods with operating points.
 
-Targets are decided one after the other, and a half-made plan is followed as long as it may still be
-the best one at all prices (`prices`). What then serves all that is wanted is valued as it is: its
-segments filled by the accuracy that each request adds. Nothing is rounded and nothing is left out.
+Targets are decided one after the other, and a label is followed while it may still be the best at
+all prices (`prices`). Labels that meet the requirement are evaluated exactly: their segments filled
+by marginal accuracy. Nothing is rounded or left out.
 """
 
 from dataclasses import dataclass, field
@@ -31,20 +31,20 @@ from infadapter_solver.objective import ROUNDING, TIE
 from infadapter_solver.problem import PodGroup, Problem
 
 MOST_LABELS, MOST_BRANCHES = 20_000, 400_000
-"""At one depth. Beyond that the programme is asked."""
+"""Limits at one depth. Beyond them the programme is used."""
 
 FEW_LABELS = 64
-"""So many of the most promising labels find a plan to beat before all are followed."""
+"""Number of most promising labels that are followed first, to find an incumbent."""
 
 VALUED = 4096
-"""So many are valued before the others: what they are worth leaves fewer of those."""
+"""Number of labels that are evaluated before the others, to raise the incumbent."""
 
 Groups = tuple[PodGroup, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
-    """Half-made plans, one a row."""
+    """Partial plans, one per row."""
 
     chosen: Rows  # by target
     sums: Floats  # by column
@@ -62,14 +62,19 @@ class Search:
     complete: list[tuple[float, float, float, float, tuple[int, ...]]] = field(default_factory=list)
 
     def run(self, most_labels: int | None = None) -> None:
-        """All plans as good as `known`, or tied with it; with `most_labels`, perhaps not all."""
+        """
+        Find all plans as good as the incumbent or tied with it; with `most_labels`, perhaps not
+        all.
+        """
         labels, choices = self._root(), self.prices.hopeful(self.known - TIE)
         for depth, table in enumerate(self.tables.by_target):
             labels, most = self._branch(depth, table, labels, choices[depth])
             labels = self._followed(labels, most, most_labels)
 
     def _followed(self, labels: Labels, most: Floats, most_labels: int | None) -> Labels:
-        """Without those that can't be the best any more, once the most promising are valued."""
+        """
+        Return the labels that may still be the best, after the most promising ones were evaluated.
+        """
         valued = _most(most, VALUED)
         self._complete(_rows(labels, valued))
         hopeful = np.flatnonzero(most >= self.known - TIE)
@@ -81,7 +86,10 @@ class Search:
         return _rows(labels, hopeful)
 
     def found(self) -> list[Groups]:
-        """Of those within a tie: the cheapest with fewest models and starts, and the best."""
+        """
+        Return, of the plans within a tie, the cheapest with fewest variants and starts, and the
+        best.
+        """
         ties = [plan for plan in self.complete if plan[0] >= self.known - TIE]
         if not ties:
             return []
@@ -100,7 +108,9 @@ class Search:
     def _branch(
         self, depth: int, table: Table, labels: Labels, choices: Rows
     ) -> tuple[Labels, Floats]:
-        """Every label with every choice that fits and may be the best; and what it is at most."""
+        """
+        Return every label with every choice that fits and may be the best, and their upper bounds.
+        """
         width = len(choices)
         if len(labels.sums) * width > MOST_BRANCHES:
             raise TooLarge(f"more than {MOST_BRANCHES} half-made plans at once")
@@ -125,7 +135,10 @@ class Search:
         return fits & (sums[:, TARGETS] <= self.problem.max_targets)
 
     def _complete(self, labels: Labels) -> None:
-        """Values what serves all that is wanted, and was not valued before its last target."""
+        """
+        Evaluate the labels that meet the requirement with their last target, and not already before
+        it.
+        """
         rows = np.flatnonzero(enough(self.wanted, labels.sums) & (labels.chosen[:, -1] > 0))
         labels = _rows(labels, rows)
         worth = self._worth(labels)
@@ -182,12 +195,12 @@ def _rows(labels: Labels, rows: Rows) -> Labels:
 
 
 def _most(most: Floats, count: int) -> Rows:
-    """Those with the highest."""
+    """Return the rows with the highest values."""
     return np.arange(len(most)) if len(most) <= count else np.argpartition(-most, count)[:count]
 
 
 def optima(problem: Problem, tables: Tables, wanted: Requirement, known: float) -> list[Groups]:
-    """The best, and what may tie with it. Raises TooLarge."""
+    """Return the best plans and those that may tie with them. Raises TooLarge."""
     search = Search(problem, tables, wanted, prices_of(problem, tables, wanted), known)
     search.run(FEW_LABELS)
     search.run()
@@ -195,7 +208,10 @@ def optima(problem: Problem, tables: Tables, wanted: Requirement, known: float) 
 
 
 def dive(problem: Problem, tables: Tables, wanted: Requirement) -> tuple[list[Groups], float]:
-    """Good plans, from the most promising labels only, and what none is worth more than."""
+    """
+    Return good plans from the most promising labels only, and an upper bound on every plan's
+    objective.
+    """
     search = Search(problem, tables, wanted, prices_of(problem, tables, wanted), -np.inf)
     search.run(FEW_LABELS)
     return search.found(), search.prices.ceiling

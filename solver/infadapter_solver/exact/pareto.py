@@ -1,4 +1,4 @@
-"""Which rows of a table no other row makes superfluous."""
+"""The Pareto front of a table's rows."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,11 +8,11 @@ CHUNK = 256
 
 def undominated(more_is_better: NDArray[np.float64]) -> NDArray[np.intp]:
     """
-    Indices, ascending, of the rows that no other row reaches in every column.
+    Return the ascending indices of the rows that no other row reaches in every column.
 
-    Of equal rows the first stays. Sorted by their columns, only an earlier row can reach a later
-    one, so a chunk is compared with what stayed so far and with itself; by the first column that
-    differs at all every earlier row does, and by one that is the same in all rows everybody.
+    Of equal rows the first stays. In sorted order only an earlier row can dominate a later one, so
+    each chunk is compared with the front so far and with itself. The first differing column is
+    given by the order, and constant columns are skipped.
     """
     count = len(more_is_better)
     order = np.lexsort(-more_is_better.T[::-1])
@@ -31,7 +31,7 @@ def undominated(more_is_better: NDArray[np.float64]) -> NDArray[np.intp]:
 def _reached(
     columns: NDArray[np.float64], rows: NDArray[np.intp], others: NDArray[np.intp]
 ) -> NDArray[np.bool_]:
-    """[i, j]: row i is at least as good as other row j in every column."""
+    """Return [i, j]: whether row i is at least as good as row j in every column."""
     reached = np.ones((len(rows), len(others)), dtype=np.bool_)
     for column in columns:
         reached &= column[rows][:, None] >= column[others]

@@ -1,11 +1,10 @@
 """
-Bounds for pods with operating points: what is gained at most, at given prices.
+Upper bounds for pods with operating points, by Lagrangian relaxation.
 
-Traffic fills the segments of all pods together, so what a target gains depends on the others. At a
-price of a request and of each resource it does not: then no plan is worth more than the demand and
-the budget cost at these prices, and what the points of each target earn beyond them and beyond what
-the pods cost (Lagrange). The prices of the linear relaxation give a tight bound, and others beside
-them bound what it does not.
+Traffic fills the segments of all pods together, so the gain of a target depends on the others. With
+prices for a request and for each resource it does not: no plan exceeds the cost of demand and
+budget at these prices plus what the points of each target earn beyond prices and cost. The prices
+of the linear relaxation give a tight bound, and neighbouring prices bound what it does not.
 """
 
 from dataclasses import dataclass
@@ -19,12 +18,12 @@ from infadapter_solver.exact.tables import Tables
 from infadapter_solver.problem import Problem
 
 STEPS = (0.0, 0.01, -0.01, 0.03, -0.03, 0.1, -0.1, 0.3, -0.3)
-"""Prices of a request beside that of the relaxation: as an accuracy, added to it."""
+"""Prices of a request relative to the relaxation's, as accuracies added to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prices:
-    """Some sets of prices, each of which bounds what a plan is worth."""
+    """Several sets of prices, each of which bounds the objective."""
 
     base: Floats  # by set: of the demand and of the budget
     earned: tuple[Floats, ...]  # by target, of choice and set: beyond prices and cost
@@ -32,11 +31,11 @@ class Prices:
 
     @property
     def ceiling(self) -> float:
-        """No plan is worth more."""
+        """Upper bound on the objective of any plan."""
         return float(self._most().min())
 
     def hopeful(self, known: float) -> list[Rows]:
-        """By target, the choices with which a plan may be worth so much."""
+        """Return, by target, the choices with which a plan may reach `known`."""
         most = [self._most() - each.max(axis=0) + each for each in self.earned]
         return [np.flatnonzero(each.min(axis=1) >= known) for each in most]
 
@@ -67,7 +66,7 @@ def prices_of(problem: Problem, tables: Tables, wanted: Requirement) -> Prices:
 
 
 class _Rows:
-    """Of every choice and point, for each request per second."""
+    """All choices and points, per request per second."""
 
     def __init__(self, tables: Tables, rate: float, cost_weight: float) -> None:
         choices = [(t.choices[1:], t.rates[1:], t.gains[1:]) for t in tables.by_target]
@@ -79,7 +78,7 @@ class _Rows:
         self.gain = rate * gain / rps - cost_weight * all_rows[:, COST] / rps
 
     def shadow(self, shadow: Floats, request: float) -> Floats:
-        """As high, in the same proportions, that at this price of a request nothing earns more."""
+        """Scale the shadow prices so that at this price of a request no row earns anything."""
         priced = self.use @ shadow
         if not (priced > 0).any():
             return shadow

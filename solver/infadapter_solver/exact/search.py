@@ -1,20 +1,17 @@
 """
-The exact path: a label for every half-made plan that may still become the best.
+The exact method: branch and bound over labels (partial plans).
 
-Where pods have operating points it is another (`mixed`); this one is of pods that answer at one
-accuracy.
+For pods with operating points see `mixed`; here each pod answers with one accuracy.
 
-Targets are taken one after the other, most accurate first, and each label branches into the
-target's choices. Traffic fills in the same order, so a label's gain in accuracy is final. Labels go
+Targets are decided one after the other, most accurate first, and each label branches into the
+target's choices. Traffic fills in the same order, so a label's gain in accuracy is final. A label
+is dropped - when the budget or the number of targets is exceeded, or the rest cannot serve the
+remaining demand; - when its upper bound (`coefficients`) is below the incumbent; - when another
+label uses no more of anything, serves no less, and would still be ahead if every request it serves
+less got the accuracy of the next target: any completion of the one then completes the other.
 
-- when the budget or the number of targets is exceeded, or what is left cannot serve the rest;
-- when their upper bound (`coefficients`) is below the best complete plan;
-- when another label has used no more of anything, serves no less, and would still be ahead if the
-  next target's accuracy were given to every request it serves less of: whatever completes the one
-  completes the other.
-
-A label that serves everything is complete: what is added can only cost. Nothing is rounded and
-nothing is left out, so the best complete label is the optimum.
+A label that serves everything is complete, since any addition only costs. Nothing is rounded or
+left out, so the best complete label is the optimum.
 """
 
 from dataclasses import dataclass
@@ -32,15 +29,14 @@ from infadapter_solver.objective import TIE, best, broken, evaluate, running_pla
 from infadapter_solver.problem import Plan, PodGroup, Problem
 
 MOST_LABELS = 10_000
-"""At one depth. Beyond that the programme is faster (benchmarks/solver.py)."""
+"""Limit at one depth. Beyond it the programme is faster (benchmarks/solver.py)."""
 
 LEAST_COMPARED = 48
-"""So many labels are branched sooner than compared."""
+"""Number of labels below which branching is faster than testing for dominance."""
 
 DIVE_FROM, DIVE_LABELS = 150, 64
 """
-With more choices than DIVE_FROM, DIVE_LABELS labels at each depth find a plan to beat before all
-are followed.
+With more than DIVE_FROM choices, an incumbent is first searched with DIVE_LABELS labels per depth.
 """
 
 Groups = tuple[PodGroup, ...]
@@ -48,7 +44,7 @@ Groups = tuple[PodGroup, ...]
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """Labels that serve all that is wanted."""
+    """Labels that meet the requirement."""
 
     depth: int
     labels: Labels
@@ -57,13 +53,13 @@ class Complete:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    history: list[Labels]  # by depth: the labels that were branched there
+    history: list[Labels]  # by depth: the labels before branching
     complete: list[Complete]
     known: float  # what the best is worth
 
 
 def solve_exact(problem: Problem) -> Plan:
-    """The optimum, or the best effort. Raises TooLarge where the programme should be asked."""
+    """Return the optimum, or the best effort. Raises TooLarge if the programme should be used."""
     wanted = requirement(problem)
     tables = tables_for(problem, wanted)
     if tables is None:
@@ -81,9 +77,10 @@ def solve_exact(problem: Problem) -> Plan:
 
 def none_beats(problem: Problem, worth: float) -> bool:
     """
-    Whether the problem has plans, and none of them is worth so much: a high bar is passed by few
-    labels, so this is known long before the optimum. No claim is made of pods with operating
-    points, nor of what would take too long.
+    Whether the problem has plans and none of them reaches `worth`.
+
+    Few labels pass a high incumbent, so this is known long before the optimum. Always False for
+    pods with operating points and for problems that are too large.
     """
     if has_points(problem):
         return False
@@ -101,9 +98,9 @@ def none_beats(problem: Problem, worth: float) -> bool:
 
 
 def dive(problem: Problem, wanted: Requirement) -> tuple[list[Plan], float]:
-    """A good plan, from following only the most promising labels, and what none is worth more than.
-
-    No plan, and infinity, if even that is too large.
+    """
+    Return a good plan from the most promising labels, and an upper bound on every plan's objective;
+    no plan and infinity if even that is too large.
     """
     try:
         tables = tables_for(problem, wanted)
@@ -124,7 +121,10 @@ def _dive(problem: Problem, tables: Tables, wanted: Requirement) -> tuple[list[G
 
 
 def _optima(problem: Problem, tables: Tables, wanted: Requirement) -> list[Plan]:
-    """Plans that reach what is wanted: the best, all that may tie with it, and what runs."""
+    """
+    Return plans that meet the requirement: the best, those that may tie with it, and the running
+    one.
+    """
     running = running_plan(problem, wanted)
     worth = [score(problem, plan) for plan in running]
     if has_points(problem):
@@ -139,7 +139,7 @@ def _optima(problem: Problem, tables: Tables, wanted: Requirement) -> list[Plan]
 
 
 def _most_served(problem: Problem, tables: Tables, wanted: Requirement) -> Plan:
-    # A share of a demand far beyond what there is would be lost in a tie.
+    # A share of a far larger demand would vanish within a tie.
     all_rps = tables.later_rps[0] + tables.by_target[0].choices[:, CAPACITY].max()
     most_rps = min(wanted.served_rps, float(all_rps))
     coefficients = served_alone(coefficients_of(problem, tables, Requirement(most_rps, 0.0, 0)))
@@ -152,8 +152,8 @@ def _most_served(problem: Problem, tables: Tables, wanted: Requirement) -> Plan:
 
 def _search(coefficients: Coefficients, known: float, most_labels: int | None = None) -> Found:
     """
-    All plans as good as `known`, or tied with it. With `most_labels`, only the most promising
-    labels are followed: what that finds is a plan, perhaps not the best.
+    Return all plans as good as `known` or tied with it. With `most_labels` only the most promising
+    labels are followed, and the result may not be the best.
     """
     history: list[Labels] = []
     complete: list[Complete] = []

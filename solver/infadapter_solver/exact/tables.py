@@ -1,8 +1,8 @@
 """
-The exact path's tables: for every target, what choosing so many pods of such a size means.
+The tables of the exact method: for every target its choices of size and number of pods.
 
-They depend on the profiles, the budget and what runs, not on the demand, which changes at every
-tick; so they are kept. Of the demand only the next power of two counts, as a bound on pods.
+They depend on profiles, budget and running pods, but not on the demand, which changes in every
+cycle; so they are cached. Of the demand only the next power of two matters, as a limit on pods.
 """
 
 import math
@@ -18,17 +18,20 @@ from infadapter_solver.exact.choices import CAPACITY, USE, Floats, Rows, Table, 
 from infadapter_solver.problem import Allocation, Problem, Target, Variant
 
 CACHED_TABLES = 256
-"""Tables kept at a time: some services, with the plans they move between."""
+"""Number of cached problems: several services with the plans they alternate between."""
 
 CACHED_TARGETS = 1024
-"""Of single targets: what starts or goes of one leaves those of the others as they are."""
+"""
+Number of cached single targets: a start or removal in one leaves the tables of the others
+unchanged.
+"""
 
 MOST_CHOICES = 20_000
-"""Of all targets together; the paper has 95."""
+"""Limit on choices over all targets; the paper has 95."""
 
 
 class TooLarge(Exception):
-    """More to compare than the exact path is good for."""
+    """The problem is too large for the exact method."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,20 +48,20 @@ class Tables:
 
 
 def tables_for(problem: Problem, wanted: Requirement) -> Tables | None:
-    """None if nothing may run at all."""
+    """Return the tables, or None if nothing may run at all."""
     ceiling = Requirement(_power_of_two(wanted.capacity_rps), 0.0, wanted.min_replicas)
     return _kept(_Question(_key(problem, ceiling), problem, ceiling))
 
 
 def forget_tables() -> None:
-    """For measuring: the next question builds its own."""
+    """Clear the cache, for benchmarks."""
     _kept.cache_clear()
     _kept_of.cache_clear()
 
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """What the tables are built from; the same question if the key is the same."""
+    """The inputs of the tables, compared by key."""
 
     key: Hashable
     problem: Problem = field(compare=False)
@@ -67,7 +70,7 @@ class _Question:
 
 @dataclass(frozen=True, slots=True)
 class _QuestionOf:
-    """What the table of one target is built from; the sizes and counts follow from the key."""
+    """The inputs of one target's table; sizes and counts follow from the key."""
 
     key: Hashable
     question: _Question = field(compare=False)
@@ -133,7 +136,7 @@ def _kept(question: _Question) -> Tables | None:
 
 
 def _later(accumulate: np.ufunc, of_target: Floats) -> Floats:
-    """For each target, `of_target` of those after it together; 0 after the last."""
+    """Return, for each target, the sum of `of_target` over later targets; 0 after the last."""
     later = np.zeros_like(of_target)
     later[:-1] = accumulate.accumulate(of_target[::-1])[::-1][1:]
     return later
@@ -160,7 +163,7 @@ def _key_of(
 
 
 def _key(problem: Problem, ceiling: Requirement) -> Hashable:
-    """By content: who decides anew builds new objects from the same profiles."""
+    """Return a key by content, because each decision builds new objects from the same profiles."""
     return (
         tuple(variant.key for variant in problem.variants),
         *_of_all(problem, ceiling),
@@ -170,7 +173,7 @@ def _key(problem: Problem, ceiling: Requirement) -> Hashable:
 
 
 def _of_all(problem: Problem, ceiling: Requirement) -> tuple[Hashable, ...]:
-    """What counts for every target."""
+    """Return the part of the key that is common to all targets."""
     return (
         tuple(problem.budget.items()),
         tuple(problem.objective.prices.items()),
@@ -181,7 +184,10 @@ def _of_all(problem: Problem, ceiling: Requirement) -> tuple[Hashable, ...]:
 
 
 def _at_hand(problem: Problem) -> dict[tuple[Target, Hashable], int]:
-    """Of what runs only the pods at hand count, so a resize leaves the tables as they are."""
+    """
+    Return the part that depends on running pods: only their number per allocation, so a resize
+    keeps the tables.
+    """
     found: dict[tuple[Target, Hashable], int] = {}
     for group in problem.running:
         size = group.allocation.size

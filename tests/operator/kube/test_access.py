@@ -52,7 +52,7 @@ def api_at(port: int) -> KubeApi:
 @pytest.mark.parametrize(
     ("status", "body", "said"),
     [
-        (401, {"message": "Unauthorized"}, "does not know who asks (401): renew the token"),
+        (401, {"message": "Unauthorized"}, "rejects the credentials (401): renew the token"),
         (403, {"message": FORBIDDEN}, f"forbids it: {FORBIDDEN}. Grant the operator its role"),
         (404, {"message": "page not found"}, "install the CRDs"),
         (500, {"message": "etcd is gone"}, "is unavailable: etcd is gone. Look whether it runs"),

@@ -273,7 +273,7 @@ async def test_under_a_quota_that_is_the_budget_a_plan_is_exchanged_and_nothing_
     assert bench.condition("VariantsAvailable")[0] == "True"
     assert bench.condition("Progressing") == ("False", "AsPlanned")
     assert bench.condition("CapacityAvailable") == ("True", "WithinQuota")
-    told = "quota team leaves no surge, of cpu=4: pods are exchanged within the budget"
+    told = "quota team leaves no surge, of cpu=4: pods are replaced within the budget"
     assert told in bench.told("CapacityAvailable")
 
 
@@ -281,7 +281,7 @@ async def test_what_a_quota_leaves_is_told_without_what_moves_and_not_again_and_
     bench = await bounded(6000 + ROUTER_M)
     assert bench.condition("CapacityAvailable") == ("True", "WithinQuota")
     told = bench.told("CapacityAvailable")
-    assert "quota team leaves less surge than cpu=4: pods are exchanged within that" in told
+    assert "quota team leaves less surge than cpu=4: pods are replaced within that" in told
     for cores, reason in ((5, "WithinQuota"), (8.5, "WithinQuota"), (9, "Available")):
         hard = {"cpu": f"{1000 * cores + ROUTER_M:g}m"}
         bench.api.objects[core("vision", "resourcequotas", "team")]["spec"]["hard"] = hard

@@ -138,13 +138,13 @@ def test_under_full_pressure_the_cheapest_capacity_is_planned() -> None:
     calm, careful = decided(0.0, 12.0), decided(1.0, 12.0)
     assert {g.target.variant for g in careful.plan.groups} == {"small"}
     assert {g.target.variant for g in calm.plan.groups} != {"small"}
-    assert "8 times the reserve, and accuracy counts for 0% of what it does" in careful.why[-1]
+    assert "8 × the reserve, and accuracy with 0% of its weight" in careful.why[-1]
 
 
 def test_at_first_only_the_reserve_grows() -> None:
     assert [trade_allowed(level) for level in (0.25, 0.5, 0.75, 1.0)] == [1.0, 1.0, 0.5, 0.0]
     assert [reserve_factor(level) for level in (0.25, 0.5, 0.75, 1.0)] == [2.75, 4.5, 6.25, 8.0]
-    assert decided(0.25, 12.0).why[-1] == "the error budget burns: 2.75 times the reserve"
+    assert decided(0.25, 12.0).why[-1] == "the error budget burns: planned with 2.75 × the reserve"
 
 
 def test_a_plan_that_is_kept_is_the_same_object_with_the_same_reasons() -> None:

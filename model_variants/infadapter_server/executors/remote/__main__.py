@@ -1,4 +1,4 @@
-"""The entry of `infadapter-worker` where its console script isn't installed."""
+"""Entry point of `infadapter-worker` where its console script isn't installed."""
 
 from infadapter_server.executors.remote.command import main
 

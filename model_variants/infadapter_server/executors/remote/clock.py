@@ -1,8 +1,9 @@
-"""Another machine's monotonic clock, as ours: the offset from the exchange with the least delay.
+"""
+Convert another machine's monotonic clock, by the offset from the exchange with the least delay.
 
-An exchange says that their clock showed `theirs` somewhere between `sent` and `received` of ours.
-With the middle as the estimate, the error is at most half the round trip; so of the last ones the
-fastest counts. Old ones are forgotten: clocks drift by some millionths.
+An exchange shows that their clock read `theirs` somewhere between our `sent` and `received`. With
+the middle as the estimate the error is at most half the round trip, so the fastest recent exchange
+counts. Old ones are dropped, since clocks drift by some millionths.
 """
 
 from collections import deque

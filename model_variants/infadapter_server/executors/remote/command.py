@@ -1,4 +1,4 @@
-"""The entry of `infadapter-worker`, light enough that Ctrl-C never meets a traceback."""
+"""Entry point of `infadapter-worker`, light enough that an early Ctrl-C prints no traceback."""
 
 import os
 import signal

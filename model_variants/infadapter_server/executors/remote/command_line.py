@@ -26,7 +26,7 @@ from infadapter_server.memory import Memory
 from infadapter_server.serving.quota import thread_limit
 
 FINISH_S = 20.0
-"""For the inference that is running; pods are killed after 30 s by default."""
+"""Seconds for the running inference; pods are killed after 30 s by default."""
 _LOOK_S = 0.1
 _STOP = {signal.SIGTERM, signal.SIGINT}
 
@@ -126,7 +126,7 @@ def command() -> int:
 
 
 def _tls(folder: Path | None) -> Tls | None:
-    """Raises UsageError."""
+    """Return the TLS settings. Raises UsageError."""
     try:
         return None if folder is None else read_tls(folder)
     except OSError as error:
@@ -135,8 +135,9 @@ def _tls(folder: Path | None) -> Tls | None:
 
 def _told() -> Callable[[], object]:
     """
-    Who waits for the first signal, in whatever thread, and be the first one's computing what lets
-    no handler run: Python writes to the socket at once, whichever thread the signal comes to.
+    Return a function that waits for the first signal in any thread, even while the main thread
+    computes and runs no signal handlers: Python writes to the socket at once, whichever thread
+    receives the signal.
     """
     told, tells = socket.socketpair()
     tells.setblocking(False)
@@ -149,9 +150,10 @@ def _told() -> Callable[[], object]:
 def _end_by_signal(
     worker: Worker, prepared: threading.Event, wait_for_signal: Callable[[], object]
 ) -> None:
-    """In a thread of its own: what the first one computes may not let a handler run, or never end.
-
-    An inference is waited for, within bounds; a load, or the import of torch, by nobody.
+    """
+    Stop the worker after a signal, from a thread of its own: the main thread may be computing and
+    run no handler. A running inference is awaited within a limit; a load or the import of torch is
+    not.
     """
     wait_for_signal()
     worker.end()

@@ -1,4 +1,4 @@
-"""What a worker may load: files below its own folder, and the networks that ship with it."""
+"""What a worker may load: files below its own folder, and the shipped networks."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from infadapter_server.networks.stored import Stored
 
 @dataclass(frozen=True, slots=True)
 class OnDisk:
-    """A model that was found. The name of one that ships is its variant's, its version empty."""
+    """A model that was found. For a shipped one the name is its variant's and the version empty."""
 
     name: str
     version: str
@@ -21,7 +21,7 @@ class OnDisk:
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """FOLDER/NAME/VERSION/FILE, as Triton lays its repository out; None: only what ships."""
+    """FOLDER/NAME/VERSION/FILE, as in Triton's repository; None: only shipped networks."""
 
     folder: Path | None
     memory_bytes: int | None = None
@@ -36,7 +36,10 @@ class Disk:
                 yield OnDisk(file.parts[-3], file.parts[-2], file.stat().st_size)
 
     def opener(self, open_model: Opener) -> Opener:
-        """Opens what is on this disk, and nothing that a controller makes up. Raises LoadError."""
+        """
+        Return an opener restricted to what is on this disk, whatever a controller sends. Raises
+        LoadError.
+        """
 
         def opened(stored: Stored) -> Loaded:
             model = open_model(self._here(stored))

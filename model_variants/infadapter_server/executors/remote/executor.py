@@ -1,4 +1,4 @@
-"""An executor that is a worker on another pod: it comes back by itself when it was out of reach."""
+"""An executor on another pod (a worker), which returns by itself after it was unreachable."""
 
 import logging
 import socket
@@ -29,7 +29,7 @@ _OPTIONS = (
     ("grpc.use_local_subchannel_pool", 1),
 )
 MOST_HELD = 512
-"""Orders that wait to know whether the worker can be reached."""
+"""Orders that wait until it is known whether the worker can be reached."""
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class RemoteExecutor:
         most_delay_s: float = MOST_S,
         tls: Tls | None = None,
     ) -> None:
-        """`address` is HOST:PORT; the delays are those between attempts to reach it."""
+        """`address` is HOST:PORT; the delays are those between connection attempts."""
         self.name, self._address, self._tls = name, address, tls
         self.on_disk: tuple[OnDisk, ...] = ()  # what the worker could load
         self._delays = (first_delay_s, most_delay_s)
@@ -58,7 +58,7 @@ class RemoteExecutor:
         self._held: list[Order] | None = None
 
     def start(self, tell: Tell) -> None:
-        """Connect, and again whenever that breaks; one that is started already goes on."""
+        """Connect, and reconnect whenever the connection breaks; no effect if already started."""
         self._tell_driver = tell
         if self._thread is None or not self._thread.is_alive():
             self._stopping.clear()
@@ -78,7 +78,7 @@ class RemoteExecutor:
                 self._tell_driver(report)
 
     def _hold(self, order: Order) -> bool:
-        """What comes before it is known whether the worker can be reached waits for that."""
+        """Hold an order back until it is known whether the worker can be reached."""
         with self._holding:
             if self._held is None or len(self._held) >= MOST_HELD:
                 return False
@@ -91,7 +91,7 @@ class RemoteExecutor:
             return held
 
     def stop(self, within_s: float) -> bool:
-        """Nothing is sent any more, and the worker keeps its weights."""
+        """Send no more orders; the worker keeps its weights."""
         self._stopping.set()
         link = self._link
         done = link is None or link.finish(within_s)
@@ -100,7 +100,7 @@ class RemoteExecutor:
         return done
 
     def abandon(self) -> None:
-        """Its stream breaks; a worker that is stuck ends by itself."""
+        """Break the stream; a stuck worker ends by itself."""
         if (link := self._link) is not None:
             link.give_up()
 
@@ -144,7 +144,7 @@ class RemoteExecutor:
             self._tell_driver(report)
 
     def _tell_lost(self, reason: str) -> None:
-        """Once, not at every attempt that fails."""
+        """Report the loss once, not for every failed attempt."""
         if not self._lost:
             self._let_go()
             self._tell_driver(ExecutorLost(reason))

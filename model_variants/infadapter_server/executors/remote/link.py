@@ -1,4 +1,4 @@
-"""One stream to a worker, from hello until it breaks: the controller's side."""
+"""One stream to a worker, from its hello until it breaks: the controller's side."""
 
 import threading
 from collections import Counter
@@ -32,11 +32,11 @@ from infadapter_server.executors.remote.wire import (
 
 CLOSE_S = 1.0
 MOST_UNDONE: Mapping[type[Infer | LoadModel], int] = {Infer: 64, LoadModel: 256}
-"""Orders whose end has not been reported: more than any scheduler sends ahead."""
+"""Pending orders: more than any scheduler sends ahead."""
 
 
 class Link:
-    """`explained` turns what gRPC says into what to do."""
+    """The stream. `explained` turns gRPC's message into what to do."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Link:
         self._call = drive(iter(self._orders.get, None))
 
     def run(self) -> str:
-        """Tell what the worker reports until the stream breaks, and return why it did."""
+        """Pass on the worker's reports until the stream breaks, and return why it did."""
         keep, give_up = self._pulse.keep, (self.give_up,)
         threading.Thread(target=keep, args=give_up, name="pings", daemon=True).start()
         try:
@@ -96,7 +96,7 @@ class Link:
         return None
 
     def _send(self, order: Order) -> None:
-        """Raises BadMessage."""
+        """Send an order. Raises BadMessage."""
         match order:
             case Infer():
                 self._begin(order, written_infer(order, self._clock.theirs))
@@ -118,7 +118,7 @@ class Link:
         self._call.cancel()
 
     def finish(self, within_s: float) -> bool:
-        """Wait for the reports of what was ordered, then close; False if they didn't come."""
+        """Wait for pending reports, then close; False if they didn't come."""
         with self._changing:
             done = self._changing.wait_for(lambda: not self._undone.total(), within_s)
         self._orders.put(None)  # after which the worker ends the stream

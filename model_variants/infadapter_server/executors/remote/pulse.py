@@ -1,4 +1,4 @@
-"""The heartbeat of a stream: pings keep two clocks together and find out who is silent."""
+"""The heartbeat of a stream: pings synchronise the clocks and detect silence."""
 
 import threading
 import time
@@ -8,12 +8,12 @@ from infadapter_server.executors.remote import worker_pb2 as pb
 from infadapter_server.executors.remote.clock import ClockOffset
 
 FIRST_EXCHANGES = 6
-"""Of the clocks, before any order is sent."""
+"""Clock exchanges before the first order."""
 
 PING_S = 1.0
 SILENCE_S = 5.0
 BEGIN_S = 30.0
-"""Until the worker is ready: what it computes for the controller before has to end first."""
+"""Seconds until the worker is ready: its work for an earlier controller has to end first."""
 
 
 class Pulse:
@@ -29,7 +29,7 @@ class Pulse:
 
     @property
     def settled(self) -> bool:
-        """The clocks are known well enough."""
+        """Whether the clocks are known well enough."""
         return len(self.clock) >= FIRST_EXCHANGES
 
     def heard(self) -> None:
@@ -41,7 +41,7 @@ class Pulse:
             self._ping()  # one after the other: none waits behind another
 
     def keep(self, give_up: Callable[[], object]) -> None:
-        """Ping until it is over, and give up a stream that leads to nothing any more."""
+        """Ping until the stream ends, and give it up when the worker is silent."""
         while not self._over.wait(PING_S):
             self._ping()
             self.fault = self._find_fault(time.monotonic())

@@ -1,4 +1,4 @@
-"""The worker's gRPC service: whom it serves, and the status that others get."""
+"""The worker's gRPC service: which controller it serves, and the status for others."""
 
 import logging
 import threading
@@ -18,7 +18,7 @@ from infadapter_server.executors.remote.worker import Worker
 
 SILENCE_S = 10.0
 HELLO_S = 5.0
-"""A stream that says nothing at all keeps one of a few places for so long."""
+"""Seconds for a stream's hello, as streams are few."""
 
 _STREAMS = 8
 _OPTIONS = (
@@ -101,7 +101,7 @@ class Service(grpc.GenericRpcHandler):
 
 
 def listen(host: str, port: int, tls: Tls | None = None) -> tuple[grpc.Server, int]:
-    """Return a server that has yet to begin, and its port. Raises OSError."""
+    """Return a server that is not started, and its port. Raises OSError."""
     pool = ThreadPoolExecutor(_STREAMS, thread_name_prefix="stream")
     server = grpc.server(pool, options=_OPTIONS, maximum_concurrent_rpcs=_STREAMS)
     shown = f"[{host}]" if ":" in host else host

@@ -1,4 +1,4 @@
-"""A controller's stream, the worker's side: after its hello, until it ends or falls silent."""
+"""A controller's stream, the worker's side: from its hello until it ends or falls silent."""
 
 import threading
 import time
@@ -50,10 +50,9 @@ class Session:
                 self._reports.put(pb.Report(loaded=written_loaded(report)))
 
     def reports(self, orders: Iterator[pb.Order], state: pb.State) -> Iterator[pb.Report]:
-        """What goes to the controller. Raises Broken.
-
-        The state comes once nothing is done any more for the controller before: only then is
-        it known what is resident.
+        """
+        Yield what is sent to the controller. Raises Broken. The initial state is sent once the work
+        for an earlier controller has ended, because only then is it known what is resident.
         """
         threading.Thread(target=self._read, args=(orders,), name="orders", daemon=True).start()
         while self._worker.undone:

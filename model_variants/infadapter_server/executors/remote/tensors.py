@@ -1,4 +1,4 @@
-"""Tensors as they travel: float32, little-endian, in messages of bounded size."""
+"""Tensors in messages: float32, little-endian, of bounded size."""
 
 import math
 
@@ -9,20 +9,20 @@ from infadapter_server.executors.slots import FLOAT_BYTES
 from infadapter_server.networks.signatures import Floats
 
 MOST_BYTES = 64 * 1024 * 1024
-"""Of a message: sixteen images for a ResNet are a sixth of it."""
+"""Largest message: sixteen images for a ResNet are a sixth of it."""
 
 MOST_DIMENSIONS = 16
-"""Of a tensor; NumPy takes 64."""
+"""Largest number of dimensions; NumPy allows 64."""
 
 _LITTLE = np.dtype("<f4")
 
 
 class BadMessage(ValueError):
-    """What came is no order or report; the message says why."""
+    """The message is no valid order or report; the text says why."""
 
 
 def fits(shape: tuple[int, ...]) -> bool:
-    """Into a message, with what else is in it."""
+    """Whether the tensor fits into a message with its other fields."""
     return math.prod(shape) * FLOAT_BYTES <= MOST_BYTES - 4096
 
 

@@ -1,4 +1,4 @@
-"""Mutual TLS: workers and controllers obey and trust only who has a certificate of theirs."""
+"""Mutual TLS: workers and controllers accept only peers with a certificate of their authority."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +8,9 @@ import grpc
 from infadapter_profiles.regular import regular_bytes
 
 KEY, CERTIFICATE, AUTHORITY = "tls.key", "tls.crt", "ca.crt"
-"""As in a Secret of cert-manager's, mounted."""
+"""File names as in a mounted Secret of cert-manager."""
 MOST_BYTES = 2**20
-"""That is what a Secret may hold."""
+"""The largest Secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +28,15 @@ class Tls:
 
 
 def read_tls(folder: Path) -> Tls:
-    """Raises OSError."""
+    """Read the files. Raises OSError."""
     names = KEY, CERTIFICATE, AUTHORITY
     return Tls(*(regular_bytes(folder / name, MOST_BYTES) for name in names))
 
 
 def explained(details: str, tls: Tls | None) -> str:
     """
-    What gRPC says of a connection that fails, in words that say what to do: a worker that turns a
-    certificate down just closes.
+    Return gRPC's message of a failed connection with advice: a worker that rejects a certificate
+    just closes.
     """
     closed = "Socket closed" in details or "Connection reset" in details
     if "CERTIFICATE_VERIFY_FAILED" in details:

@@ -1,4 +1,4 @@
-"""What a worker sees to beside its work: the CPU quota of its pod, and that it isn't stuck."""
+"""What a worker monitors besides its work: its pod's CPU quota, and whether it is stuck."""
 
 import logging
 import os
@@ -13,7 +13,7 @@ _log = logging.getLogger(__name__)
 
 
 def watch(worker: Worker, *, follow_quota: bool, stuck_s: float) -> None:
-    """Let the threads follow a pod that is resized in place, and end a process that is stuck."""
+    """Adjust threads when the pod is resized in place, and end the process if it is stuck."""
     used = thread_limit()
     while True:
         time.sleep(min(WATCH_PERIOD_S, stuck_s / 2))

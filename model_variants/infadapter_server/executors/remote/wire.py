@@ -1,4 +1,4 @@
-"""Orders and reports as messages of worker.proto, with times by the other side's clock."""
+"""Convert orders and reports to messages of worker.proto, with times on the other side's clock."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ from infadapter_server.networks.signatures import Signature
 from infadapter_server.networks.stored import Format, Stored
 
 PROTOCOL = 1
-"""Raised with a change that the other side must know."""
+"""Version, raised with incompatible changes."""
 DRIVE = "/infadapter.worker.v1.Worker/Drive"
 Translate = Callable[[float], float]
 _OUTCOMES = {
@@ -45,7 +45,9 @@ def written_infer(order: Infer, theirs: Translate) -> pb.Order:
 
 
 def _at_once_or(theirs_s: float) -> float:
-    """Zero is at once on any machine, also where the clock began to count later than here."""
+    """
+    Keep zero, which means at once on any machine, even if the other clock started later than ours.
+    """
     return max(0.0, theirs_s)
 
 

@@ -1,4 +1,4 @@
-"""A worker: one executor for one controller at a time, whose weights outlive the controllers."""
+"""A worker: one executor for one controller at a time, whose weights outlive controllers."""
 
 import logging
 import threading
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 class Worker:
-    """Runs in the thread that calls `run`; everything else is for any thread."""
+    """Runs in the thread that calls `run`; all other methods may be called from any thread."""
 
     def __init__(self, open_model: Opener, threads: int = 1) -> None:
         self._runner = Runner(open_model, self._report, threads=threads)
@@ -48,7 +48,7 @@ class Worker:
             return True
 
     def detach(self, tell: Tell) -> None:
-        """Drop what this controller wanted and was not begun; its models stay loaded."""
+        """Drop this controller's pending orders; its models stay loaded."""
         with self._changed:
             if self._tell != tell:
                 return
@@ -64,12 +64,12 @@ class Worker:
 
     @property
     def loading(self) -> bool:
-        """What it is doing is a load."""
+        """Whether the current order is a load."""
         return self._runner.loading
 
     @property
     def undone(self) -> int:
-        """Orders whose end has not been reported; of the controller before, if it is a new one."""
+        """Number of pending orders, those of an earlier controller included."""
         return self._undone
 
     def _report(self, report: Report) -> None:
@@ -91,7 +91,10 @@ class Worker:
             _log.warning("%s is not loaded: %s", report.model, report.error)
 
     def _with_before(self, report: ModelLoaded) -> ModelLoaded:
-        """A later load measures the smallest batch only: whoever takes over wants to know all."""
+        """
+        Add earlier measurements to a report. A later load measures only the smallest batch, and a
+        new controller needs all.
+        """
         before = self._resident.get(report.model)
         if before is None or before.version != report.version:
             return report

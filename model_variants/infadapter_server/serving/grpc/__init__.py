@@ -1,1 +1,1 @@
-"""The Open Inference Protocol over gRPC, answered by what answers REST."""
+"""The Open Inference Protocol over gRPC, on the same inference route as REST."""

@@ -1,9 +1,9 @@
 """
-Calls at once, bounded by kind and before their messages are read.
+Limit concurrent calls by kind, before their messages are read.
 
-gRPC's own bound is one for all: streams that only wait for their next request take it from calls
-and from health alike, and nobody counts whom it refuses. So methods of one message are handlers of
-streams, too: those begin before the message comes.
+gRPC has a single limit for all: idle streams would use up the places of calls and health checks,
+and refusals would not be counted. Unary methods are stream handlers as well, since those start
+before the message is received.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ Raw = AsyncIterator[bytes]
 
 @dataclass(slots=True)
 class Places:
-    """Of calls at once; `refused` is told of those for which there is none."""
+    """Places for concurrent calls; `refused` is called for each that has none."""
 
     most: int
     refused: Callable[[Refusal], object] = lambda _: None
@@ -33,7 +33,7 @@ class Places:
 
     @contextmanager
     def one(self) -> Iterator[None]:
-        """Raises Refusal."""
+        """Take a place. Raises Refusal."""
         if self.taken >= self.most:
             refusal = try_again(Cause.CONNECTIONS, f"{self.taken} calls are under way already.")
             self.refused(refusal)
@@ -47,7 +47,7 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Unary:
-    """A method of one message, which has `within_s` to come."""
+    """A unary method, whose message must arrive within `within_s`."""
 
     method: Callable[[Any, Context], Awaitable[Message]]
     request: type[Message]
@@ -73,7 +73,7 @@ class Unary:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A method of many messages, for which there is no hurry."""
+    """A streaming method, whose messages may take any time."""
 
     method: Callable[[AsyncIterator[Any], Context], AsyncIterator[Message]]
     request: type[Message]

@@ -1,4 +1,4 @@
-"""Refusals as gRPC tells them: a code, a sentence, and when to try again."""
+"""Refusals in gRPC: a status code, a sentence, and when to retry."""
 
 import functools
 import logging
@@ -33,14 +33,14 @@ Response = TypeVar("Response")
 
 
 def code_of(status: int) -> grpc.StatusCode:
-    """gRPC's word for an HTTP status of ours."""
+    """Return the gRPC status for one of our HTTP statuses."""
     return _CODES.get(status, grpc.StatusCode.INTERNAL)
 
 
 def explained(
     method: Callable[[Asker, Request, Context], Awaitable[Response]],
 ) -> Callable[[Asker, Request, Context], Awaitable[Response]]:
-    """A method whose Refusals end the call in gRPC's way."""
+    """Wrap a method so that a Refusal ends the call with its status."""
 
     @functools.wraps(method)
     async def explaining(asker: Asker, request: Request, context: Context) -> Response:
@@ -58,7 +58,7 @@ def explained(
 
 
 async def end(refusal: Refusal, context: Context) -> NoReturn:
-    """End the call as a refusal says."""
+    """End the call with a refusal's status."""
     trailing = [*context.trailing_metadata(), *refusal.headers.items()]
     after_s = refusal.headers.get(wire.RETRY_AFTER_HEADER)
     if after_s is not None:

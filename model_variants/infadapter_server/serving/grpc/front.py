@@ -1,4 +1,4 @@
-"""The gRPC front: its port, its bounds and its end, in the event loop of the HTTP side."""
+"""The gRPC front end: port, limits and shutdown, in the event loop of the HTTP front end."""
 
 import math
 from collections.abc import Callable
@@ -25,7 +25,10 @@ __all__ = ["GrpcFront", "open_front"]
 
 _SERVICE = "inference.GRPCInferenceService"
 _FEWEST, _MOST = 64, 1024
-"""Inferences at once, between as many as the budget for bodies holds; as many streams; others."""
+"""
+Bounds on concurrent inferences (between them as many as the body budget holds), and likewise on
+streams and other calls.
+"""
 
 _BOUNDS = (
     ("grpc.max_send_message_length", -1),  # ours are as long as the networks make them
@@ -44,13 +47,13 @@ _LEAST_LONGEST = 4 * 2**20  # gRPC's own bound, for models that come later
 
 @dataclass(frozen=True, slots=True)
 class GrpcFront:
-    """A front that listens."""
+    """A listening front end."""
 
     server: grpc.aio.Server
     port: int
 
     async def stop(self, within_s: float) -> None:
-        """Take no more calls, and wait so long for those that are being answered."""
+        """Accept no more calls, and wait this long for those in progress."""
         await self.server.stop(within_s)
 
 
@@ -62,7 +65,7 @@ async def open_front(
     connections: int,
     tracing: "Tracing | None" = None,
 ) -> GrpcFront:
-    """Listen, to so many connections; port 0 is any that is free. Raises OSError."""
+    """Listen, for this many connections; port 0 means any free port. Raises OSError."""
     longest = _longest_message(inference)
     most = max(_FEWEST, min(_MOST, inference.budget.most // longest))
     methods = _methods(inference, most, RepositoryService(repository), tracing)

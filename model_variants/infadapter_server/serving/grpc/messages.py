@@ -1,4 +1,7 @@
-"""Between the protocol's messages and what REST makes of its JSON: one reader serves both."""
+"""
+Convert gRPC messages to and from the form that REST parses from JSON, so that one parser serves
+both.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,7 +28,7 @@ _SIZE = "binary_data_size"
 
 
 def question(request: pb.ModelInferRequest, signature: Signature, max_batch: int) -> Question:
-    """Read a request. Raises BadTensor."""
+    """Parse a request. Raises BadTensor."""
     raw = request.raw_input_contents
     if raw and len(raw) != len(request.inputs):
         raise BadTensor(
@@ -55,7 +58,7 @@ def answer(
     version: str,
     point: Point | None = None,
 ) -> pb.ModelInferResponse:
-    """Write the output, its values as bytes, which carry whatever the network computed."""
+    """Build the response; values are sent as bytes, which represent any result."""
     output = outputs.rendered(result, asked.wanted)
     described = pb.ModelInferResponse.InferOutputTensor(
         name=signature.output_name, datatype=output.datatype, shape=output.shape

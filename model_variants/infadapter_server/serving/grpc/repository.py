@@ -1,4 +1,4 @@
-"""Triton's model repository over gRPC: what the REST routes do, in messages."""
+"""Triton's model repository extension over gRPC, on the implementation of the REST routes."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -28,7 +28,7 @@ class Reply(Protocol):
 
 
 class RepositoryCalls(Protocol):
-    """What the REST routes ask: by the body that they got."""
+    """The implementation of the REST routes, called with a request body."""
 
     async def index(self, body: bytes) -> Reply: ...
     async def load(self, name: str, body: bytes) -> Reply: ...
@@ -36,7 +36,7 @@ class RepositoryCalls(Protocol):
 
 
 class RepositoryService:
-    """Index, load and unload."""
+    """The methods index, load and unload."""
 
     def __init__(self, calls: RepositoryCalls) -> None:
         self._calls = calls

@@ -1,4 +1,4 @@
-"""The methods of inference.GRPCInferenceService, on what answers REST too."""
+"""The methods of inference.GRPCInferenceService."""
 
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
@@ -22,11 +22,11 @@ __all__ = ["Service"]
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Terms = Mapping[str, bytes]
-"""Of a call's metadata: the deadline and the accuracy floor of its requests."""
+"""Call metadata: the deadline and the accuracy floor."""
 
 
 class Service:
-    """What is asked of one server. Faults end a call with a status and a sentence."""
+    """The service of one server. Faults end a call with a status and a sentence."""
 
     def __init__(self, inference: Inference) -> None:
         self._inference = inference
@@ -86,7 +86,10 @@ class Service:
     async def model_stream_infer(
         self, requests: AsyncIterator[pb.ModelInferRequest], context: Context
     ) -> AsyncIterator[pb.ModelStreamInferResponse]:
-        """Answer each request of a stream in its turn; a fault is a message and ends nothing."""
+        """
+        Answer each request of a stream in turn; a fault is sent as a message and does not end the
+        stream.
+        """
         terms = _terms(context)
         async for request in requests:
             try:

@@ -1,4 +1,7 @@
-"""The Open Inference Protocol's parts: datatypes, tensors, requested outputs, metadata, encodings.
+"""
+The parts of the Open Inference Protocol: datatypes, tensors, requested outputs, metadata,
+encodings.
 
-None of them knows HTTP or gRPC: both fronts read requests and write answers by the same functions.
+Independent of HTTP and gRPC: both front ends parse requests and write answers with the same
+functions.
 """

@@ -1,8 +1,9 @@
-"""The protocol's datatypes, and how values of each become the FP32 that networks compute in.
+"""
+The protocol's datatypes, and their conversion to the FP32 in which networks compute.
 
-A cast is made where it loses nothing that FP32 text would have kept: floats are rounded as any
-number in JSON is, whole numbers must be ones that FP32 holds exactly. Beyond that the request is
-refused, since a silent change of the values would be answered as if it had been asked for.
+Values are converted where nothing is lost that FP32 text would have kept: floats are rounded like
+any JSON number, whole numbers must be exact in FP32. Others are refused, since the answer would
+otherwise be to silently changed values.
 """
 
 from array import array
@@ -22,7 +23,7 @@ _EXACT = 2**24  # every whole number up to it is an FP32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Datatype:
-    """How values are stored in binary tensors, and the kind of array that takes them from JSON."""
+    """How values are stored in binary tensors, and the array type that takes them from JSON."""
 
     name: str
     stored: str  # numpy's name, little-endian
@@ -30,7 +31,7 @@ class Datatype:
 
     @property
     def value_bytes(self) -> int:
-        """What one value takes in a binary tensor."""
+        """Size of one value in a binary tensor."""
         return np.dtype(self.stored).itemsize
 
     @property
@@ -51,7 +52,7 @@ DATATYPES = {
 
 
 def datatype(given: object, tensor: str) -> Datatype:
-    """The datatype of an input. Raises BadTensor if its values are no numbers."""
+    """Return the datatype of an input. Raises BadTensor if its values are no numbers."""
     found = DATATYPES.get(given) if isinstance(given, str) else None
     if found is None:
         raise BadTensor(
@@ -62,7 +63,7 @@ def datatype(given: object, tensor: str) -> Datatype:
 
 
 def listed(leaves: list[Any], kind: Datatype) -> npt.NDArray[Any]:
-    """Values that came as JSON numbers. Raises BadTensor."""
+    """Return values that came as JSON numbers. Raises BadTensor."""
     try:
         # numpy alone would read text as numbers, and need memory without bounds for long text.
         values = np.asarray(array(kind.typecode, leaves))
@@ -78,12 +79,12 @@ def listed(leaves: list[Any], kind: Datatype) -> npt.NDArray[Any]:
 
 
 def packed(content: bytes, kind: Datatype) -> npt.NDArray[Any]:
-    """Values that came as bytes, a whole number of them."""
+    """Return values that came as bytes."""
     return np.frombuffer(content, kind.stored)
 
 
 def floats(values: npt.NDArray[Any], kind: Datatype, tensor: str) -> Floats:
-    """The values as the network takes them, in memory of their own. Raises BadTensor."""
+    """Return the values as FP32, in memory of their own. Raises BadTensor."""
     if kind.name == "BOOL" and (values > 1).any():
         raise BadTensor(f"The values of {tensor} must be 0 or 1, since they are BOOL.")
     if kind.whole and ((values > _EXACT) | (values < -_EXACT)).any():

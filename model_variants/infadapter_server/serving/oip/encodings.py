@@ -1,6 +1,7 @@
-"""Content-Encoding of request bodies: gzip and deflate, unpacked to a bound and no further.
+"""
+Content-Encoding of request bodies: gzip and deflate, decompressed up to a limit.
 
-A kilobyte may stand for a megabyte, so what is unpacked is counted while it grows, never after.
+A kilobyte may stand for a megabyte, so the output is counted while it grows, not afterwards.
 """
 
 import zlib
@@ -12,21 +13,21 @@ _BARE = -zlib.MAX_WBITS  # deflate without zlib's header, which some clients sen
 
 
 class UnknownEncoding(Exception):
-    """The body is encoded in a way that the server does not know."""
+    """The server does not know the body's encoding."""
 
 
 class TooLong(Exception):
-    """The body unpacks to more than is read."""
+    """The decompressed body exceeds the limit."""
 
 
 class BadEncoding(Exception):
-    """The body is not what its encoding says."""
+    """The body does not match its encoding."""
 
 
 def unpacked(body: bytes, encoding: str, longest: int) -> bytes:
-    """The body as it was before its encoding, at most `longest` bytes.
-
-    Raises UnknownEncoding, TooLong or BadEncoding, each with a sentence.
+    """
+    Return the decompressed body, at most `longest` bytes. Raises UnknownEncoding, TooLong or
+    BadEncoding, each with a sentence.
     """
     name = encoding.strip().lower()
     if name in ("", "identity"):

@@ -1,7 +1,8 @@
-"""Fields of a stranger's JSON: what is wrong with one is a BadTensor whose message names it.
+"""
+Fields of a client's JSON. An error is a BadTensor whose message names the field.
 
-A field that is null counts as absent: clients that model the whole request write null for every
-optional field that they leave out.
+A null field counts as absent, because clients that model the whole request write null for every
+optional field.
 """
 
 import reprlib
@@ -14,13 +15,13 @@ _LARGEST = 2**63 - 1
 
 
 class BadTensor(ValueError):
-    """The request holds no tensor that the model can answer; the message says why."""
+    """The request contains no tensor that the model can answer; the message says why."""
 
 
 def parameters(holder: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-    """The parameters of the request, an input or an output; unknown ones are the reader's to skip.
-
-    Raises BadTensor also for shared memory, since a request that relies on it brings no values.
+    """
+    Return the parameters of the request, an input or an output; the caller ignores unknown ones.
+    Raises BadTensor, also for shared memory, as such a request contains no values.
     """
     given = holder.get("parameters")
     if given is None:
@@ -33,7 +34,7 @@ def parameters(holder: Mapping[str, Any], where: str) -> Mapping[str, Any]:
 
 
 def flag(given: Mapping[str, Any], name: str, default: bool) -> bool:
-    """A parameter that is true or false."""
+    """Return a boolean parameter."""
     value = given.get(name)
     if value is None:
         return default
@@ -43,7 +44,7 @@ def flag(given: Mapping[str, Any], name: str, default: bool) -> bool:
 
 
 def whole_number(given: Mapping[str, Any], name: str, least: int, unit: str) -> int | None:
-    """A parameter that counts something, None where it is absent."""
+    """Return a whole-number parameter, None if it is absent."""
     value = given.get(name)
     if value is not None and (type(value) is not int or not least <= value <= _LARGEST):
         raise BadTensor(
@@ -53,5 +54,5 @@ def whole_number(given: Mapping[str, Any], name: str, least: int, unit: str) -> 
 
 
 def shown(value: object) -> str:
-    """A stranger's value, short enough for a message."""
+    """Return a client's value, shortened for a message."""
     return "missing" if value is None else reprlib.repr(value)

@@ -1,8 +1,8 @@
-"""What the server says of itself and of a model, by the protocol and as Triton's clients ask for.
+"""
+Metadata of the server and of models, by the protocol and as Triton's clients expect it.
 
-The protocol has no place for the largest batch, yet a client that does not know it is refused by
-surprise: it stands in the metadata's parameters, and in Triton's model configuration, where its
-clients look for it.
+The protocol has no field for the largest batch, but a client needs to know it to avoid refusals. It
+is in the metadata's parameters, and in Triton's model configuration, where its clients look.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ _EXTENSIONS = ("binary_tensor_data", "classification", "model_configuration")
 
 
 class Platform(NamedTuple):
-    """What a model's file is for, in Triton's words."""
+    """The platform of a model's file, in Triton's terms."""
 
     name: str
     backend: str
@@ -38,7 +38,7 @@ ONNX = Platform("onnxruntime_onnx", "onnxruntime")
 
 
 def server_metadata(*more_extensions: str) -> dict[str, Any]:
-    """The answer to GET /v2; `more_extensions` are those of routes that not every server has."""
+    """Return the answer to GET /v2; `more_extensions` are those of optional routes."""
     return {
         "name": NAME,
         "version": version("infadapter"),
@@ -55,7 +55,9 @@ def model_metadata(
     platform: Platform = PYTORCH,
     points: Sequence[Point] = (),
 ) -> dict[str, Any]:
-    """The answer to GET /v2/models/NAME; `accuracy` if it was measured of these very weights."""
+    """
+    Return the answer to GET /v2/models/NAME; `accuracy` if it was measured with these weights.
+    """
     parameters: dict[str, Any] = {"max_batch_size": max_batch}
     if accuracy is not None:
         parameters["accuracy"] = accuracy
@@ -74,7 +76,7 @@ def model_metadata(
 def model_config(
     name: str, signature: Signature, max_batch: int, platform: Platform = PYTORCH
 ) -> dict[str, Any]:
-    """The answer to GET /v2/models/NAME/config, in the words of Triton's ModelConfig."""
+    """Return the answer to GET /v2/models/NAME/config, in terms of Triton's ModelConfig."""
     return {
         "name": name,
         "platform": "",

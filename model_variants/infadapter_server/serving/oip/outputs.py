@@ -1,7 +1,8 @@
-"""The output that a request asks for: as it is or as its best classes, in JSON or in bytes.
+"""
+The requested output: raw values or best classes, in JSON or binary.
 
-The classification extension is Triton's (extension_classification.md): an output's k largest
-values per row, each as the text value:index, which small clients read without knowing a network.
+The classification extension is Triton's (extension_classification.md): the k largest values of each
+row as text value:index, which simple clients can read without knowing the network.
 """
 
 import struct
@@ -19,7 +20,7 @@ __all__ = ["Rendered", "Wanted", "rendered", "wanted"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """How the output is wanted."""
+    """The form of the output."""
 
     binary: bool = False
     classes: int | None = None  # that many of the best; None is the tensor itself
@@ -27,7 +28,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """An output tensor in the protocol's terms; `data` is what JSON carries, `raw` the bytes."""
+    """An output tensor of the protocol; `data` is for JSON, `raw` are the bytes."""
 
     datatype: str
     shape: tuple[int, ...]
@@ -43,7 +44,7 @@ class Rendered:
 
     @property
     def data(self) -> Floats | list[str]:
-        """The values for JSON, which has no word for those that are not finite."""
+        """The values for JSON, which cannot represent values that are not finite."""
         if isinstance(self.values, list):
             return self.values
         if not np.isfinite(self.values).all():
@@ -55,7 +56,7 @@ class Rendered:
 
 
 def wanted(content: Mapping[str, Any], name: str) -> Wanted:
-    """Read the requested output; what is said of an output goes before what is said of all."""
+    """Parse the requested output; parameters of an output override those of the request."""
     outputs = content.get("outputs")
     outputs = [] if outputs is None else outputs
     if not isinstance(outputs, list) or not all(isinstance(output, dict) for output in outputs):
@@ -74,7 +75,7 @@ def wanted(content: Mapping[str, Any], name: str) -> Wanted:
 
 
 def rendered(result: Floats, how: Wanted) -> Rendered:
-    """The network's output in the form that was asked for."""
+    """Return the network's output in the requested form."""
     if how.classes is None:
         return Rendered(datatype="FP32", shape=result.shape, values=result)
     rows = result.reshape(len(result), -1)

@@ -1,4 +1,4 @@
-"""The input tensor of a request: its name, datatype and shape, its values from JSON or bytes."""
+"""The input tensor of a request: name, datatype, shape, and its values from JSON or binary data."""
 
 import math
 from collections.abc import Mapping
@@ -15,13 +15,13 @@ from infadapter_server.serving.oip.fields import BadTensor, parameters, shown, w
 __all__ = ["input_batch"]
 
 _MOST_NESTED = 32
-"""Of no network's input are there more dimensions, and numpy has no more than 64."""
+"""Largest number of dimensions; no network needs more, and numpy allows 64."""
 
 
 def input_batch(
     content: Mapping[str, Any], tail: bytes, signature: Signature, max_batch: int
 ) -> Floats:
-    """The batch that a request brings; `tail` holds binary values. Raises BadTensor."""
+    """Return the batch of a request; `tail` holds binary values. Raises BadTensor."""
     tensor = _input(content, signature)
     kind = datatypes.datatype(tensor.get("datatype"), signature.input_name)
     shape = _shape(tensor, signature, max_batch)
@@ -68,7 +68,7 @@ def _shape(tensor: Mapping[str, Any], signature: Signature, max_batch: int) -> t
 
 
 def _listed(tensor: Mapping[str, Any], tail: bytes, kind: Datatype) -> npt.NDArray[Any]:
-    """The values of a tensor that came as JSON, flat or nested."""
+    """Return the values of a tensor in JSON, flat or nested."""
     data = tensor.get("data")
     if tail or not isinstance(data, list):
         raise BadTensor(
@@ -80,7 +80,7 @@ def _listed(tensor: Mapping[str, Any], tail: bytes, kind: Datatype) -> npt.NDArr
 
 
 def _flattened(data: list[Any]) -> tuple[list[Any], tuple[int, ...]]:
-    """The numbers in nested lists, and the shape that the nesting says."""
+    """Return the numbers of nested lists, and the shape of the nesting."""
     shape = [len(data)]
     while data and isinstance(data[0], list):
         if not all(isinstance(inner, list) for inner in data):
@@ -95,7 +95,7 @@ def _flattened(data: list[Any]) -> tuple[list[Any], tuple[int, ...]]:
 
 
 def _packed(tensor: Mapping[str, Any], size: int, tail: bytes, kind: Datatype) -> npt.NDArray[Any]:
-    """The values of a tensor whose bytes follow the JSON, little-endian."""
+    """Return the values of a tensor whose little-endian bytes follow the JSON."""
     if tensor.get("data") is not None:
         raise BadTensor("The input has both data and binary_data_size; send one of them.")
     if size != len(tail) or size % kind.value_bytes:

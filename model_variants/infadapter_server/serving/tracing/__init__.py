@@ -1,1 +1,1 @@
-"""OpenTelemetry's spans of requests, queues, executions and batches, where OTEL_* asks for them."""
+"""OpenTelemetry spans of requests, queues, executions and batches, enabled by OTEL_* variables."""

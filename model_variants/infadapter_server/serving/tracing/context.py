@@ -1,7 +1,8 @@
-"""W3C Trace Context: whose trace a request belongs to, and what its answer says of its span.
+"""
+W3C Trace Context: the trace of a request, and the span in its answer.
+https://www.w3.org/TR/trace-context/.
 
-https://www.w3.org/TR/trace-context/. What is malformed, doubled or longer than any that is meant
-counts as absent: a client's trace is no reason to refuse its request.
+Malformed, duplicate or oversized headers count as absent: they are no reason to refuse a request.
 """
 
 from collections.abc import Iterable
@@ -13,10 +14,13 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 __all__ = ["RESPONSE", "parent_of", "response"]
 
 RESPONSE = "traceresponse"
-"""Of an answer, in the form of traceparent: the trace and the span that it came of."""
+"""Header of an answer, in the form of traceparent: the trace and span that produced it."""
 
 LONGEST_PARENT, LONGEST_STATE = 128, 512
-"""Characters; the latter is what the recommendation wants to be kept."""
+"""
+Longest headers accepted, in characters; the latter is the minimum that the recommendation asks to
+propagate.
+"""
 
 _PARENT, _STATE = "traceparent", "tracestate"
 _LONGEST = {_PARENT: LONGEST_PARENT, _STATE: LONGEST_STATE}
@@ -24,7 +28,7 @@ _PROPAGATOR = TraceContextTextMapPropagator()
 
 
 def parent_of(headers: Iterable[tuple[str | bytes, str | bytes]]) -> Context:
-    """The caller's span, if the headers name one; their names are in lower case."""
+    """Return the caller's span from headers with lower-case names, if there is one."""
     found: dict[str, list[str]] = {_PARENT: [], _STATE: []}
     for name, value in headers:
         key = name.decode("latin-1") if isinstance(name, bytes) else name

@@ -1,7 +1,8 @@
-"""Where spans go: OpenTelemetry's SDK with the exporters that the environment names.
+"""
+Span exporters of OpenTelemetry's SDK, as named by the environment.
 
-The SDK reads the rest of its environment by itself: endpoints, headers, time-outs, the sampler,
-the size of batches, what the resource is called.
+The SDK reads the other variables itself: endpoints, headers, timeouts, sampler, batch sizes,
+resource.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,11 +20,11 @@ _UNNAMED = "unknown_service"
 
 
 class UnknownExporter(Exception):
-    """The environment names an exporter or a protocol that isn't known here."""
+    """The environment names an unknown exporter or protocol."""
 
 
 def provider(names: Sequence[str], environ: Mapping[str, str]) -> TracerProvider:
-    """Raises UnknownExporter."""
+    """Return the tracer provider. Raises UnknownExporter."""
     exporters = [_exporter(name, environ) for name in names]
     # It is ended by whoever runs the server, within a bound.
     made = TracerProvider(resource=_resource(), shutdown_on_exit=False)

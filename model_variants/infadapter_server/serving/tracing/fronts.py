@@ -1,4 +1,4 @@
-"""Requests for inference as spans, at either door; what is asked beside that is not traced."""
+"""Spans of inference requests over HTTP and gRPC; other requests are not traced."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -18,7 +18,7 @@ _ROUTE = f"{wire.MODELS_PATH}/{{model}}/infer"
 
 
 def traced_app(app: ASGIApp, tracing: Tracing) -> ASGIApp:
-    """Of HTTP, by OpenTelemetry's semantic conventions."""
+    """Trace an HTTP application, by OpenTelemetry's semantic conventions."""
 
     async def traced(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not _is_inference(scope):
@@ -52,7 +52,7 @@ def traced_app(app: ASGIApp, tracing: Tracing) -> ASGIApp:
 def traced_call(
     method: Callable[[Any, Any], Awaitable[Any]], name: str, tracing: Tracing
 ) -> Callable[[Any, Any], Awaitable[Any]]:
-    """Of gRPC, a call with one message."""
+    """Trace a unary gRPC method."""
 
     async def traced(message: Any, call: Any) -> Any:
         request = await _begin_call(name, call, tracing)
@@ -67,7 +67,7 @@ def traced_call(
 def traced_stream(
     method: Callable[[Any, Any], AsyncIterator[Any]], name: str, tracing: Tracing
 ) -> Callable[[Any, Any], AsyncIterator[Any]]:
-    """Of gRPC, a stream: all of its messages are of one span."""
+    """Trace a streaming gRPC method; all its messages are in one span."""
 
     async def traced(messages: Any, call: Any) -> AsyncIterator[Any]:
         request = await _begin_call(name, call, tracing)

@@ -1,8 +1,8 @@
 """
-Spans: one of each request, with those of its queue and its executions below; one of each batch.
+Spans: one per request, with its queueing and executions as children, and one per batch.
 
-A batch serves requests of several traces. Its span stands in the trace of the first of them that
-is sampled and is linked to all; each request's execution is linked to its batch.
+A batch serves requests of several traces. Its span is in the trace of its first sampled request and
+linked to all; the execution span of each request is linked to its batch.
 """
 
 import logging
@@ -40,14 +40,14 @@ _NS = 1e9
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request's span, from its arrival to its answer."""
+    """A request's span, from arrival to answer."""
 
     span: Span
     inside: Context
 
     @property
     def response(self) -> str:
-        """What its answer says of it."""
+        """The value of the answer's traceresponse header."""
         return context.response(self.span.get_span_context())
 
     def end(self, attributes: Attributes, failure: str = "") -> None:
@@ -60,7 +60,7 @@ class Request:
 
 
 class Tracing:
-    """Told of what is admitted and executed, as the driver's observer; on the event loop only."""
+    """The driver's observer that creates the spans; on the event loop only."""
 
     def __init__(self, provider: TracerProvider) -> None:
         self._provider = provider
@@ -73,7 +73,7 @@ class Tracing:
         headers: Iterable[tuple[str | bytes, str | bytes]],
         attributes: Attributes,
     ) -> Request:
-        """A request has arrived; what this task admits from now on is of it."""
+        """Start the span of a request; what the current task admits from now on belongs to it."""
         parent = context.parent_of(headers)
         span = self._tracer.start_span(name, parent, SpanKind.SERVER, attributes)
         request = Request(span, set_span_in_context(span, parent))
@@ -87,7 +87,9 @@ class Tracing:
             ticket.answer.add_done_callback(lambda _: self._traced.pop(ticket, None))
 
     def executed(self, executor: str, sent: Sent, report: Inferred) -> None:
-        """Before its requests are answered, which they are whatever becomes of spans."""
+        """
+        Record an execution, before its requests are answered; failing spans never prevent answers.
+        """
         try:
             self._executed(executor, sent, report)
         except Exception:  # noqa: BLE001 - whatever the SDK raises
@@ -129,7 +131,7 @@ class Tracing:
         return span.get_span_context()
 
     def stop(self, within_s: float) -> None:
-        """Send what is left; a collector that doesn't answer is waited for no longer."""
+        """Send the remaining spans, waiting no longer than `within_s`."""
         # The SDK's own end waits for the time-outs of its exporters.
         ending = threading.Thread(target=self._provider.shutdown, daemon=True)
         ending.start()
@@ -138,7 +140,7 @@ class Tracing:
 
 @dataclass(frozen=True, slots=True)
 class _Ran:
-    """An execution. Executors speak of the monotonic clock, spans of the calendar's."""
+    """An execution. Executors use the monotonic clock, spans the calendar's."""
 
     sent: Sent
     report: Inferred

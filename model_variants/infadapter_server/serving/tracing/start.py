@@ -1,8 +1,8 @@
 """
-Whether to trace, by OpenTelemetry's environment; who doesn't imports nothing of it.
+Enable tracing by OpenTelemetry's variables; without them nothing of it is imported.
 
-What can't be traced is served all the same: a cluster may give every pod the variables, and a
-collector that is missing is no reason to answer nobody. A warning says what to do.
+If tracing is impossible, the server serves all the same: a cluster may set the variables for every
+pod, and a missing collector is no reason to fail. A warning says what to do.
 """
 
 import logging
@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 def exporters_wanted(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Names of exporters; `otlp` where only its endpoint is given."""
+    """Return the names of exporters; `otlp` if only its endpoint is set."""
     if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return ()
     named = environ.get("OTEL_TRACES_EXPORTER", "").strip()
@@ -30,7 +30,7 @@ def exporters_wanted(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def open_tracing(environ: Mapping[str, str]) -> "Tracing | None":
-    """None where it isn't wanted, or can't be; then a warning says why."""
+    """Return the tracing, or None if it isn't wanted or impossible; then a warning says why."""
     names = exporters_wanted(environ)
     if not names:
         return None

@@ -1,4 +1,4 @@
-"""Which router a service has, the bundled one or a gateway's, and that all of it is there."""
+"""Choose the router of a service, the bundled one or a gateway, and switch between them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ from infadapter_operator.reporting.condition import Condition
 
 @dataclass(slots=True)
 class Routers:
-    """`current` is None until the first `ensure`."""
+    """The routers of one service. `current` is None until the first `ensure`."""
 
     context: Context
     cluster: KubeCluster
     current: EnvoyRouter | GatewayRouter | None = None
-    left: GatewayRouter | None = None  # whose route may be there still
+    left: GatewayRouter | None = None  # its route may still exist
 
     async def ensure(self, prepared: Prepared) -> None:
         """
-        Have the router that the spec asks for, and no other. Raises StepRefused, ApiRefusal or
-        PlatformUnavailable.
+        Ensure the router that the spec asks for, and remove another. Raises StepRefused, ApiRefusal
+        or PlatformUnavailable.
         """
         if prepared.traffic is None:
             await self._ensure_bundled(prepared)
@@ -32,15 +32,23 @@ class Routers:
             await self._ensure_gateway(prepared, prepared.traffic)
 
     async def trouble(self) -> Condition | None:
-        """Why it can't serve, once it is there. Raises ApiRefusal or PlatformUnavailable."""
+        """
+        Return why the router does not serve although it exists. Raises ApiRefusal or
+        PlatformUnavailable.
+        """
         return await self.current.trouble() if self.current else None
 
     def of(self, prepared: Prepared) -> EnvoyRouter | GatewayRouter:
-        """The one in use; where nothing may be written, one that says nothing is in force."""
+        """
+        Return the router in use. If nothing may be written, it is one that has no weights in force.
+        """
         return self.current or self._bundled(prepared)
 
     async def _ensure_bundled(self, prepared: Prepared) -> None:
-        """A route that was there before goes when a router has the traffic."""
+        """
+        Use the bundled router. An earlier HTTPRoute is removed once a router has taken over the
+        traffic.
+        """
         if not isinstance(self.current, EnvoyRouter):
             self.current, self.left = self._bundled(prepared), self._gateway({})
         self.current.slo_s, self.current.floors = prepared.service.slo_s, prepared.service.floors
@@ -50,7 +58,7 @@ class Routers:
             self.left = None
 
     async def _ensure_gateway(self, prepared: Prepared, traffic: Mapping[str, Any]) -> None:
-        """A bundled router that was there before goes when the gateways obey the route."""
+        """Use a gateway. An earlier bundled router is removed once all gateways obey the route."""
         if not isinstance(self.current, GatewayRouter):
             self.current = self._gateway(traffic)
             bundled = self._bundled(prepared)

@@ -1,9 +1,9 @@
 """
-The Router of `ports` on Kubernetes: an Envoy that polls this operator for its weights.
+The `Router` port on Kubernetes: an Envoy that polls the operator for its weights.
 
-Weights change at any cycle and live in Envoy and in this process only. The set of pods behind them
-changes with the plan; it is kept in a ConfigMap, from which both a router and an operator start. An
-operator that starts learns the weights from the routers, which say what they obey.
+Weights may change in any cycle, and exist only in Envoy and in this process. The set of pods
+changes with the plan and is stored in a ConfigMap, from which both routers and the operator start.
+After a restart the operator learns the weights from the routers, which report what they obey.
 """
 
 import json
@@ -47,14 +47,16 @@ class EnvoyRouter:
     settings: Settings
     slo_s: float
     floors: Mapping[str, float] = field(default_factory=dict)  # of accuracy, by variant
-    _kept: Json | None = None  # what the ConfigMap holds; None: not read yet
+    _kept: Json | None = None  # content of the ConfigMap; None: not read yet
 
     async def view(self) -> RouterView:
-        """Raises PlatformUnavailable."""
+        """Return the weights in force. Raises PlatformUnavailable."""
         return self.xds.view(service_key(self.owner))
 
     async def set_weights(self, step: SetWeights) -> None:
-        """Raises StepRefused or PlatformUnavailable, but only after the router was told."""
+        """
+        Publish the weights. Raises StepRefused or PlatformUnavailable, but only after publishing.
+        """
         self.xds.publish(service_key(self.owner), step.backends)
         wanted = self._to_keep()
         if wanted is not self._kept and wanted["backends"]:
@@ -64,7 +66,9 @@ class EnvoyRouter:
                 raise refusal.as_step_refused() from None
 
     async def ensure(self) -> None:
-        """Have everything there, as it should be; writes nothing if it is. Raises as a step."""
+        """
+        Ensure the router's objects; writes nothing if they are as intended. Raises like a step.
+        """
         try:
             await self._ensure_config()
             await self._ensure_router()
@@ -72,7 +76,10 @@ class EnvoyRouter:
             raise refusal.as_step_refused() from None
 
     async def trouble(self) -> Condition | None:
-        """Why it serves nothing new, in the platform's words. Raises ApiRefusal or as a read."""
+        """
+        Return why the router does not come or does not poll, in the platform's words. Raises
+        ApiRefusal, or like a read.
+        """
         _, path, _ = self._paths()
         router = await self.api.get(path)
         if router is None:
@@ -87,29 +94,31 @@ class EnvoyRouter:
         return false(
             "Serving",
             found.cause.value,
-            f"no pod of the router comes, Deployment {router['metadata']['name']}: {found.message}:"
+            f"no router pod starts, Deployment {router['metadata']['name']}: {found.message}:"
             " its image, pull secrets, CPU and nodes are the operator's router settings",
         )
 
     def _silence(self) -> Condition | None:
-        """Of routers that run and do not ask: they go on as they were, whatever is decided."""
+        """
+        Return the condition for routers that run but do not poll. They keep their old weights.
+        """
         if self.xds.routers(service_key(self.owner)):
             return None
         return unknown(
             "Serving",
             "RouterSilent",
-            "the router runs and does not ask for its weights: it looks for them at"
+            "the router runs but does not poll for its weights: it polls"
             f" {self.settings.xds_host}:{self.settings.xds_port} (INFADAPTER_XDS_HOST), which must"
             " be this operator, with no NetworkPolicy in between",
         )
 
     async def exists(self) -> bool:
-        """Whether there is one of this service. Raises PlatformUnavailable."""
+        """Whether this service has a bundled router. Raises PlatformUnavailable."""
         there = await self.api.get(self._paths()[1])
         return there is not None and belongs_to(there, self.owner)
 
     async def remove(self) -> None:
-        """What there is of a bundled router: traffic comes another way now."""
+        """Remove the bundled router, because traffic takes another way now."""
         for path in self._paths():
             there = await self.api.get(path)
             if there is not None and belongs_to(there, self.owner):
@@ -117,7 +126,7 @@ class EnvoyRouter:
         self.xds.forget(service_key(self.owner))
 
     async def _ensure_config(self) -> None:
-        """With the pods that are published now, also where a write of them has failed."""
+        """Write the ConfigMap with the published pods, also after an earlier write failed."""
         config, _, _ = self._paths()
         there = await self.api.get(config) or {}
         if there:
@@ -131,14 +140,17 @@ class EnvoyRouter:
             await self._write_config(wanted)
 
     async def _restore(self, kept: Json) -> None:
-        """Go on with the weights of before a restart, which the routers still obey."""
+        """Restore the weights from before a restart, which the routers still obey."""
         self._kept = kept
         if kept["backends"]:
             self.xds.restore(service_key(self.owner), kept)
             await self.xds.heard(service_key(self.owner))
 
     def _to_keep(self) -> Json:
-        """What is kept changes with the pods and what is asked of them, not with their weights."""
+        """
+        Return what to store. It changes with the pods and their accuracy floors, not with their
+        weights.
+        """
         kept, published = self._kept or _NOTHING, self.xds.last_good(service_key(self.owner))
         other_pods = published["backends"] and _pods(published) != _pods(kept)
         return published if other_pods else kept
@@ -149,7 +161,7 @@ class EnvoyRouter:
         there = await self.api.get(router)
         if there is not None:
             refuse_stranger(there, self.owner)
-            # who has made them more will not have them fewer for another SLO
+            # keep a user's replica count when the SLO changes
             wanted["spec"]["replicas"] = max(1, there["spec"].get("replicas", 1))
         if there is None or annotation(there, TEMPLATE_ANNOTATION) != annotation(
             wanted, TEMPLATE_ANNOTATION
@@ -187,6 +199,6 @@ def _readable(text: str) -> Json:
         kept: Json = json.loads(text)
         recall(kept)
     except (ValueError, TypeError, RecursionError):
-        _logger.warning("A router's ConfigMap can't be read; its routers are told anew.")
+        _logger.warning("A router's ConfigMap can't be read; its routers are configured anew.")
         return dict(_NOTHING)
     return kept

@@ -1,9 +1,9 @@
 """
-The Router of `ports` on the Gateway API: an HTTPRoute that weighs one Service per target.
+The `Router` port on the Gateway API: an HTTPRoute with weights for one Service per target.
 
-A gateway weighs Services, the loop weighs pods. So a pod is let into its target's Service by a
-label when it is to have traffic, and taken out of it before it goes; a target's weight is the sum
-of its pods'. A change is in force when the gateway says so of this very generation.
+A gateway has weights for Services, the loop for pods. So a label adds a pod to its target's Service
+when it shall receive traffic and removes it before the pod goes; a target's weight is the sum over
+its pods. A change is in force once the gateway reports so for exactly this generation.
 """
 
 import time
@@ -40,14 +40,14 @@ from infadapter_operator.reporting.condition import Condition, false
 from infadapter_solver.problem import Target
 
 OBEYED_WITHIN_S = 15.0
-"""How long a route that was replaced before its gateways confirmed it may still take effect."""
+"""Seconds for which a route that was replaced before its confirmation may still take effect."""
 
 
 @dataclass(slots=True, kw_only=True)
 class GatewayRouter:
     """
-    `traffic` is replaced when the spec changes. `before` is the bundled router that has the traffic
-    until the gateways obey a first route.
+    The route of one service. `traffic` is replaced when the spec changes. `before` is the bundled
+    router, which has the traffic until the gateways obey a first route.
     """
 
     api: KubeApi
@@ -58,14 +58,18 @@ class GatewayRouter:
     before: EnvoyRouter | None = None
     clock: Callable[[], float] = time.monotonic
     _sent: dict[str, int] = field(default_factory=dict)
-    _asked: dict[str, int] | None = None  # last, whether or not it was taken
-    _replaced: list[tuple[float, dict[str, int]]] = field(default_factory=list)  # until when
-    _unheard_since_s: float | None = None  # that no gateway has taken the route up
+    _asked: dict[str, int] | None = None  # requested last, whether or not it was applied
+    _replaced: list[tuple[float, dict[str, int]]] = field(
+        default_factory=list
+    )  # with the time until which each may take effect
+    _unheard_since_s: float | None = None  # since when no gateway has accepted the route
 
     async def view(self) -> RouterView:
         """
-        Raises PlatformUnavailable. While a change is under way, every pod that is let in may get
-        traffic, old ones and new ones; and what was replaced before it was confirmed for a while.
+        Return the weights in force and those that may be.
+
+        During a change every labelled pod may receive traffic, old and new ones; and for a while
+        those of routes that were replaced before they were confirmed. Raises PlatformUnavailable.
         """
         earlier = await self.before.view() if self.before else RouterView()
         obeys = {**earlier.obeys, **await self._obeyed()}
@@ -96,14 +100,17 @@ class GatewayRouter:
         return {pod: weight for pod, weight in shares.items() if weight > 0}
 
     def _split(self, pods: Sequence[str], weight: int) -> dict[str, int]:
-        """As it was asked for, if that adds up; a gateway itself treats a target's pods alike."""
+        """
+        Split a target's weight as requested if that adds up. A gateway itself treats its pods
+        alike.
+        """
         asked = {pod: self._sent.get(pod, 0) for pod in pods}
         if sum(asked.values()) == weight and all(asked.values()):
             return asked
         return {pod: weight // len(pods) for pod in pods}
 
     async def set_weights(self, step: SetWeights) -> None:
-        """Raises StepRefused or PlatformUnavailable."""
+        """Write the route. Raises StepRefused or PlatformUnavailable."""
         asked = {backend.pod: backend.weight for backend in step.backends if backend.weight > 0}
         if self._asked not in (None, asked) and self._asked != await self._obeyed():
             until_s = self.clock() + OBEYED_WITHIN_S
@@ -117,14 +124,14 @@ class GatewayRouter:
             raise refusal.as_step_refused() from None
 
     async def _send(self, backends: Sequence[Backend]) -> None:
-        """New pods are let in before old ones are out."""
+        """Label new pods, write the route, and remove the label of old pods, in this order."""
         weights: dict[Target, int] = defaultdict(int)
         for backend in backends:
-            if not is_left_over(backend.target):  # the route as it was still sends there
+            if not is_left_over(backend.target):  # the current route still sends there
                 weights[backend.target] += backend.weight
         wanted = {target: min(w, MOST_WEIGHT) for target, w in weights.items() if w > 0}
         if not wanted:
-            return  # a route without backends would answer 500: the Services' own 503 is better
+            return  # a route without backends answers 500; the Services' 503 is better
         serving = {backend.pod for backend in backends if backend.weight > 0}
         for target in wanted:
             await self._let_in(self.cluster.running[target], serving)
@@ -134,7 +141,7 @@ class GatewayRouter:
             await self._take_out(self.cluster.running[target], serving)
 
     def _as_before(self, weights: Mapping[str, int]) -> list[Backend]:
-        """What the bundled router sends to: a first route does the same."""
+        """Return the backends of the bundled router, for a first route that does the same."""
         return [
             Backend(pod=name, target=target, address="", weight=weights[name])
             for target, one in self.cluster.running.items()
@@ -143,7 +150,7 @@ class GatewayRouter:
         ]
 
     async def ensure(self) -> None:
-        """Parents and hostnames as in the spec, where there is a route or a router before it."""
+        """Ensure parents and hostnames as in the spec, if a route or an earlier router exists."""
         try:
             route = await self._route()
             if route is not None:
@@ -155,12 +162,12 @@ class GatewayRouter:
             raise refusal.as_step_refused() from None
 
     async def is_obeyed(self) -> bool:
-        """Whether there is a route, and all its gateways obey it. Raises PlatformUnavailable."""
+        """Whether a route exists and all its gateways obey it. Raises PlatformUnavailable."""
         route = await self._route()
         return route is not None and in_force(route)
 
     async def trouble(self) -> Condition | None:
-        """Why no gateway sends anything, once that has lasted. Raises as a read."""
+        """Return why no gateway uses the route, once that has lasted. Raises like a read."""
         route = await self._route()
         if route is None or self.before or was_accepted(route):
             self._unheard_since_s = None
@@ -217,7 +224,10 @@ class GatewayRouter:
 
 
 def _named_by_all(ways: Sequence[Mapping[str, int]]) -> dict[str, int]:
-    """A route of before with the labels of now sends to these alone."""
+    """
+    Return the pods that all ways name: an earlier route with the current labels sends to these
+    only.
+    """
     return {
         pod: min(weights[pod] for weights in ways)
         for pod in ways[0]

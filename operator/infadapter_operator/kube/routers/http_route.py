@@ -1,8 +1,7 @@
 """
-The HTTPRoute of the Gateway API as a document: what it says, and what its status says of it.
+The HTTPRoute document: building it, and reading its status. Pure.
 
-Pure, apart from the router that reads and writes it: whether a live route is as wanted, and in
-force, is told from the two documents alone.
+Whether a live route is as intended and in force follows from the two documents alone.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,8 +31,10 @@ def build_route(
     floors: Mapping[str, float],
 ) -> Json:
     """
-    `traffic` as in the spec: parentRefs, hostnames. The rules are one field, sent whole. A floor of
-    accuracy is asked of all or none, since not every gateway can tell its backends apart.
+    Return the HTTPRoute. `traffic` is spec.traffic (parentRefs, hostnames).
+
+    The rules are a single field and sent as a whole. An accuracy floor applies to all backends or
+    none, since not every gateway supports filters per backend.
     """
     floor = min((floors.get(target.variant, 0.0) for target in weights), default=0.0)
     backends = [
@@ -60,14 +61,20 @@ def build_route(
 
 
 def _asking(floor: float) -> Json:
-    """Pods obey the highest of several, so clients may ask for more and not for less."""
+    """
+    Return the filter that adds the accuracy floor. Pods obey the highest of several such headers,
+    so clients may raise the floor but not lower it.
+    """
     header = {"name": FLOOR_HEADER, "value": f"{floor:.5f}"}
     change = {"type": "RequestHeaderModifier", "requestHeaderModifier": {"add": [header]}}
     return {"filters": [change]} if floor > 0 else {}
 
 
 def covers(live: Any, ours: Any) -> bool:
-    """Whether `live` says all that `ours` says; what the API server filled in is no difference."""
+    """
+    Whether `live` contains everything in `ours`; fields that the API server filled in are no
+    difference.
+    """
     if isinstance(ours, Mapping):
         return isinstance(live, Mapping) and all(covers(live.get(k), v) for k, v in ours.items())
     if isinstance(ours, Sequence) and not isinstance(ours, str):
@@ -77,13 +84,13 @@ def covers(live: Any, ours: Any) -> bool:
 
 
 def says_the_same(live: Mapping[str, Any], ours: Mapping[str, Any]) -> bool:
-    """Also that nothing is asked of pods which is asked no more."""
+    """Whether the route needs no update, also with respect to filters that must be removed."""
     asked, wanted = ([r.get("filters") or [] for r in s.get("rules") or ()] for s in (live, ours))
     return covers(live, ours) and covers(asked, wanted)
 
 
 def in_force(route: Mapping[str, Any]) -> bool:
-    """Whether every gateway of the route obeys it as it is now."""
+    """Whether every gateway obeys the current generation of the route."""
     generation = route["metadata"]["generation"]
     reported = _parents(route)
     return all(
@@ -97,17 +104,19 @@ def in_force(route: Mapping[str, Any]) -> bool:
 
 
 def was_accepted(route: Mapping[str, Any]) -> bool:
-    """Whether a gateway sends by some generation of this route: before that nothing does."""
+    """
+    Whether a gateway has accepted some generation of the route. Before that it routes nothing.
+    """
     return any(condition(parent, "Accepted").get("status") == "True" for parent in _parents(route))
 
 
 def _parents(route: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
-    """What each gateway says of it."""
+    """Return the status by gateway."""
     return tuple(parts(part(route, "status"), "parents"))
 
 
 def refusals(route: Mapping[str, Any]) -> tuple[str, ...]:
-    """Why gateways don't take it up, in their words."""
+    """Return why gateways do not accept the route, in their words."""
     told = (
         condition(parent, kind)
         for parent in _parents(route)
@@ -120,7 +129,9 @@ def refusals(route: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def not_accepted(name: str, refused: Sequence[str]) -> str:
-    """A sentence for a route that nobody sends by; without a refusal nobody has looked at it."""
+    """
+    Return a sentence for a route that no gateway accepts; without a refusal no gateway has seen it.
+    """
     why = "; ".join(refused) or "no gateway has answered: is there one of that name, and its class?"
     return f"HTTPRoute {name} is not accepted by its parentRefs: {why}"
 
@@ -133,7 +144,7 @@ def _is_true(parent: Mapping[str, Any], kind: str, generation: int) -> bool:
 def target_weights(
     route: Mapping[str, Any], owner: Owner, targets: Iterable[Target]
 ) -> dict[Target, int]:
-    """By target, of a live route."""
+    """Return the weights of a live route by target."""
     by_name = {target_name(owner.name, target): target for target in targets}
     rules = route["spec"].get("rules") or [{}]
     return {

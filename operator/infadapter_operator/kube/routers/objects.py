@@ -1,4 +1,6 @@
-"""The router of one service as objects: an Envoy, what it starts with, and the Service NAME."""
+"""
+The objects of a service's bundled router: an Envoy Deployment, its ConfigMap, and the Service NAME.
+"""
 
 import hashlib
 import json
@@ -22,12 +24,12 @@ _COMPONENT = "app.kubernetes.io/component"
 
 
 def service_key(owner: Owner) -> str:
-    """How Envoy, xDS and Prometheus call a service."""
+    """Return the name of a service in Envoy, xDS and Prometheus."""
     return f"{owner.namespace}/{owner.name}"
 
 
 def build_config(owner: Owner, settings: Settings, slo_s: float, last_good: Json) -> Json:
-    """The ConfigMap that a router starts from, also while the operator is down."""
+    """Return the ConfigMap from which a router starts, even while the operator is down."""
     start = _bootstrap(owner, settings, slo_s, last_good)
     return {
         "apiVersion": "v1",
@@ -41,7 +43,10 @@ def build_config(owner: Owner, settings: Settings, slo_s: float, last_good: Json
 
 
 def build_router(owner: Owner, settings: Settings, slo_s: float) -> Json:
-    """Rolls when what it starts with changes, but for the pods it remembers."""
+    """
+    Return the Deployment. It rolls when its start configuration changes, apart from the remembered
+    pods.
+    """
     template = _template(owner, settings.router)
     identity = [template, _bootstrap(owner, settings, slo_s, {"backends": []})]
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
