@@ -24,7 +24,7 @@ def calendar_options() -> tuple[Callable[[Any], Any], ...]:
             metavar="ZONE",
             default="UTC",
             show_default=True,
-            help="By whose clocks it does, such as Europe/Berlin.",
+            help="Time zone of the season, such as Europe/Berlin.",
         ),
     )
 
