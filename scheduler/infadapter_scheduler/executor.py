@@ -78,7 +78,7 @@ class Executor:
     load_booked_s: float = 0.0
     wake_s: float = -1.0
     calm_until_s: float = -1.0  # after a load for which other models were evicted
-    kept_free_s: float = 0.0  # admission leaves room for a requested load until then
+    kept_free_s: float = 0.0  # time that admission reserves for a requested load
     tried_load: TriedLoad | None = None
     no_trial_until_s: float = -1.0  # of a load
     owed: Owed | None = None  # and for a batch of a model that others left no room for
