@@ -80,7 +80,7 @@ PANELS: tuple[tuple[str, str, int, tuple[Query, ...]], ...] = (
         ),
     ),
     (
-        "What pods deliver, of what their profile promises",
+        "Delivered capacity as a share of the profiled",
         "percentunit",
         6,
         ((f"infadapter_learnt_capacity_ratio{OURS}", "{{variant}} {{kind}}"),),
@@ -117,13 +117,13 @@ PANELS: tuple[tuple[str, str, int, tuple[Query, ...]], ...] = (
         ),
     ),
     (
-        "Variants whose pods come (1) or do not (0)",
+        "Variants whose pods can be started (1) or not (0)",
         "none",
         12,
         ((f"infadapter_variant_available{OURS}", "{{variant}} {{kind}}"),),
     ),
     (
-        "Pods that did not come per hour, and why the rollout rests",
+        "Back-offs of pods per hour, and why the rollout waits",
         "none",
         12,
         (

@@ -16,15 +16,14 @@ def calendar_options() -> tuple[Callable[[Any], Any], ...]:
             type=click.Choice([str(each) for each in Season]),
             default=str(Season.WEEK),
             show_default=True,
-            help="After what the load repeats itself, for SeasonalNaive; a day stands in for a "
-            "week that is not there.",
+            help="Period of the load, for SeasonalNaive; a day is used if no week is recorded.",
         ),
         click.option(
             "--time-zone",
             metavar="ZONE",
             default="UTC",
             show_default=True,
-            help="By whose clocks it does, such as Europe/Berlin.",
+            help="Time zone of the season, such as Europe/Berlin.",
         ),
     )
 

@@ -36,7 +36,7 @@ COMMANDS = {
     "reproduce": Entry(
         "infadapter.commands.reproduce",
         "reproduce",
-        "Run a published evaluation again, beside its figures.",
+        "Repeat a published evaluation beside its figures.",
         extras="server,simulator",
     ),
     "schedule": Entry(
@@ -63,7 +63,7 @@ COMMANDS = {
     "trace": Entry(
         "infadapter.commands.trace",
         "trace",
-        "Show, draw or convert what a trace's file is taken for.",
+        "Show, plot or convert a trace, and how its file is read.",
         extras="simulator",
     ),
     "what-if": Entry(
@@ -131,4 +131,4 @@ def _not_installed(name: str, missing: ModuleNotFoundError) -> click.ClickExcept
 )
 @click.version_option(version("infadapter"), prog_name="infadapter")
 def main() -> None:
-    """Picks model variants, their CPU or GPU, and their traffic: accuracy for what it costs."""
+    """Choose model variants, their CPU or GPU and traffic: the best accuracy for the cost."""

@@ -143,7 +143,9 @@ _OPTIONS = (
         callback=read_by(read_labelled),
         help="Measure the accuracy on an .npz file of images and labels.",
     ),
-    click.option("--load-seconds", type=Finite(min=0), help="If nothing that was started tells."),
+    click.option(
+        "--load-seconds", type=Finite(min=0), help="The load time, if --start does not measure it."
+    ),
     click.option(
         "--seconds",
         type=Finite(MIN_SECONDS, 86_400),
@@ -180,7 +182,9 @@ _OPTIONS = (
         type=click.Path(dir_okay=False, path_type=Path),
         help="Draw curve and capacities to this file too, PNG or SVG by its name.",
     ),
-    click.option("--force", is_flag=True, help="Keep also what was disturbed, with a warning."),
+    click.option(
+        "--force", is_flag=True, help="Write a disturbed measurement too, with a warning."
+    ),
 )
 
 

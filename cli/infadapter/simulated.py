@@ -80,7 +80,7 @@ _WORLD_OPTIONS = (
         type=click.Choice([str(each) for each in ForecastMethod]),
         default=str(ForecastMethod.AUTO),
         show_default=True,
-        help="How ours foresees the load.",
+        help="Our policy's forecaster.",
     ),
     *calendar_options(),
     click.option(
@@ -88,7 +88,7 @@ _WORLD_OPTIONS = (
         type=prices,
         default="cpu=1",
         metavar="NAME=NUMBER,…",
-        help="Where a core costs 1: nvidia.com/gpu=12.",
+        help="Relative to a core, which costs 1: nvidia.com/gpu=12.",
     ),
     click.option(
         "--loading-weight",
@@ -96,7 +96,7 @@ _WORLD_OPTIONS = (
         metavar="NUMBER",
         default="0.001",
         show_default=True,
-        help="What loading the slowest variant is worth in accuracy.",
+        help="Weight of the slowest variant's load time.",
     ),
     click.option(
         "--server",
@@ -125,7 +125,7 @@ _WORLD_OPTIONS = (
         type=number_between(0, 3600),
         metavar="NUMBER",
         default="0",
-        help="Containers that end and start again.",
+        help="Container crashes per pod and hour; each restarts.",
     ),
     click.option(
         "--seed",
@@ -133,7 +133,7 @@ _WORLD_OPTIONS = (
         metavar="NUMBER",
         default=0,
         show_default=True,
-        help="Of the arrivals and all else that is drawn.",
+        help="Seed of the arrivals and all other randomness.",
     ),
 )
 

@@ -25,14 +25,14 @@ class Span:
 
 def span_options() -> tuple[Callable[[Any], Any], ...]:
     return (
-        click.option("--query", metavar="PROMQL", help="Of the Prometheus: requests per second."),
+        click.option("--query", metavar="PROMQL", help="PromQL for requests per second."),
         click.option(
             "--query-last",
             type=_duration,
             metavar="TIME",
             default="1d",
             show_default=True,
-            help="How long before its end, such as 6h.",
+            help="Time range before the end, such as 6h.",
         ),
         click.option("--query-until", metavar="TIME", help="ISO 8601, or seconds.  [default: now]"),
         click.option(
@@ -41,9 +41,11 @@ def span_options() -> tuple[Callable[[Any], Any], ...]:
             metavar="TIME",
             default="15s",
             show_default=True,
-            help="From one value to the next.",
+            help="Time between values.",
         ),
-        click.option("--query-token", metavar="FILE", help="Holds a bearer token for it."),
+        click.option(
+            "--query-token", metavar="FILE", help="A file with a bearer token for Prometheus."
+        ),
         click.option(
             "--query-header",
             metavar="NAME=VALUE",
@@ -51,9 +53,13 @@ def span_options() -> tuple[Callable[[Any], Any], ...]:
             help="Sent to it, such as X-Scope-OrgID=vision; @FILE is a value in a file.",
         ),
         click.option(
-            "--query-ca", metavar="FILE", help="Whom to trust.  [env: REQUESTS_CA_BUNDLE]"
+            "--query-ca",
+            metavar="FILE",
+            help="Certificate authorities to trust.  [env: REQUESTS_CA_BUNDLE]",
         ),
-        click.option("--query-cert", metavar="FILE", help="Shown to it, with its --query-key."),
+        click.option(
+            "--query-cert", metavar="FILE", help="Client certificate, with its --query-key."
+        ),
         click.option("--query-key", metavar="FILE"),
     )
 

@@ -86,7 +86,7 @@ def reading_options() -> tuple[Option[Any], ...]:
     """How a trace is read where its file leaves it open, and how a Prometheus is asked for one."""
     return (
         click.option(
-            "--trace-format", metavar="FORMAT", help=f"Where it is not recognised: {_forms()}."
+            "--trace-format", metavar="FORMAT", help=f"If it is not recognised: {_forms()}."
         ),
         *(
             click.option(f"--trace-{option.name}", metavar=option.metavar, help=option.help)
@@ -132,7 +132,7 @@ def trace_option(*, required: bool, default: str = "") -> Option[Any]:
         metavar="FILE",
         help="Requests per second, time stamps, an access log, …; - is the standard input; several "
         "files of one service are one trace; http://… is a Prometheus; synthetic:KIND[:SEED] is "
-        f"made up.{default}",
+        f"generated.{default}",
     )
 
 

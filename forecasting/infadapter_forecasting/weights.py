@@ -1,7 +1,7 @@
 """
-Networks as files: a small .npz of plain arrays, with what they are written beside them.
+Networks as files: a small .npz of plain arrays and their description.
 
-Nothing is unpickled, and a file that is not exactly what it says it is is refused with a sentence.
+Nothing is unpickled. A file whose arrays differ from its description is refused with a sentence.
 """
 
 import io

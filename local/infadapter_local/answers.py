@@ -1,8 +1,6 @@
 """
-What became of the requests at one router, from its counters: differences between two readings.
-
-Envoy counts answers by class of status, so a 500 is told from a 503 by nobody here, and both count
-as refused.
+Outcomes of requests at one router, as differences between two readings of its counters. Envoy
+counts answers by class of status, so 500 and 503 cannot be told apart and both count as refused.
 """
 
 import math
@@ -20,12 +18,12 @@ Counts = Mapping[str, float]
 
 
 def stats_filter(service_key: str) -> str:
-    """Of Envoy's names, those that `counts_of` reads."""
+    """Return the filter for the Envoy statistics that `counts_of` reads."""
     return rf"^http\.{re.escape(service_key)}\.downstream_rq_(time|[1-5]xx)$"
 
 
 def counts_of(text: str, slo_s: float) -> Counts:
-    """From Envoy's text for Prometheus: answered, fast ones, and by class of status."""
+    """Parse Envoy's Prometheus text: answers by class of status, and those within the SLO."""
     counts: dict[str, float] = {}
     for name, labels, value in _LINE.findall(text):
         if name == f"{wire.ROUTER_LATENCY}_count":
@@ -45,7 +43,7 @@ def _is_slo(labels: str, slo_s: float) -> bool:
 def answers_between(
     before: Counts, after: Counts, since_s: float, until_s: float
 ) -> Answers | None:
-    """None where the counters say nothing, or have begun anew."""
+    """Return the answers in between, or None if the counters are missing or were reset."""
     since = {name: after.get(name, 0.0) - before.get(name, 0.0) for name in {*before, *after}}
     if "answered" not in after or min(since.values()) < 0 or until_s <= since_s:
         return None

@@ -1,9 +1,9 @@
 """
-Calibrates the demo's variants: a short look at each, on the machine of whoever runs it.
+Calibration: a short measurement of each of the demo's variants on this machine.
 
-A machine that others share is a fifth faster or slower from one second to the next, and for some
-seconds. So all servers are up at once and measured in turn, in rounds: a moment that was slow is
-then one of a variant's several, and none of them has it alone.
+A shared machine's speed changes by a fifth from one second to the next, and for some seconds. So
+all servers run at once and are measured in turn, in rounds: a slow second then affects one of
+several measurements of a variant.
 """
 
 from collections import Counter
@@ -22,26 +22,26 @@ from infadapter_profiles.profile import Profile, ProfiledAllocation
 from infadapter_server.profiling.profiler import Load, ProfileError
 from infadapter_solver.problem import CPU
 
-_CHECK_SIZES = (300, 600)  # millicores; and the largest there is
+_CHECK_SIZES = (300, 600)  # millicores; the largest available size is added
 _ROUNDS = 3
-_FLOOD_S = 0.8  # in each of them
+_FLOOD_S = 0.8  # per round
 _CHECK_S = 3.0
-_SHARES = (1.0, 1.0, 0.8, 0.64, 0.5)  # the first look may be what was disturbed
-_IN_TIME = 0.97  # of a few hundred requests; the percentile itself would take thousands
-_BACKLOG = 10_000  # requests: what is late is answered by a refusal
+_SHARES = (1.0, 1.0, 0.8, 0.64, 0.5)  # twice, since the first check may have been disturbed
+_IN_TIME = 0.97  # share of a few hundred requests; the percentile itself would need thousands
+_BACKLOG = 10_000  # requests; late ones are answered by a refusal
 
 OnStep = Callable[[str], None]
-"""Told what comes next."""
+"""Called with the name of the next step."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Place:
-    """A variant's server on one size."""
+    """One variant's server at one pod size."""
 
     variant: str
     row: ProfiledAllocation
     ready: Callable[[], Awaitable[Load]]
-    """Gives it that size, and returns what it is looked at with."""
+    """Resizes the server to the size, and returns its load generator."""
 
     @property
     def millicores(self) -> int:
@@ -53,22 +53,22 @@ class Place:
 
 def checked_sizes(limits: Quotas | Cores) -> tuple[int, ...]:
     """
-    Small, middle and the largest that a pod can have here, of the sizes in the profiles. Between
-    300m and 1000m, profiles of one machine have been a third too high on another.
+    Return the sizes to measure: small, medium and the largest that a pod can have here. Profiles of
+    another machine have been a third too high between 300m and 1000m.
     """
     had = [size for size in SIZES if limits.has(size)]
     return tuple(size for size in had if size in (*_CHECK_SIZES, had[-1]))
 
 
 def steps(profiles: Sequence[Profile], limits: Quotas | Cores) -> int:
-    """How many times `check_variants` tells what comes next."""
+    """Return how many steps `check_variants` reports."""
     return len(profiles) + len(_rows(profiles, checked_sizes(limits))) * (_ROUNDS + 1)
 
 
 def _rows(
     profiles: Sequence[Profile], sizes: Sequence[int]
 ) -> list[tuple[str, ProfiledAllocation]]:
-    """Of each variant, what is looked at."""
+    """Return the variants' profile rows at the measured sizes."""
     return [
         (profile.variant, row)
         for profile in profiles
@@ -81,8 +81,9 @@ async def check_variants(
     start: Start, profiles: Sequence[Profile], on_step: OnStep, limits: Quotas | Cores
 ) -> dict[str, Check]:
     """
-    Look at a few sizes of each, and at how long a start takes on the smallest: on a whole core it
-    is several times as short as on what most pods have. Raises ProfileError or OSError.
+    Measure each variant at a few sizes, and its start time at the smallest, since a start on a
+    whole core is several times shorter than on the size of most pods. Raises ProfileError or
+    OSError.
     """
     sizes, servers = checked_sizes(limits), {}
     async with AsyncExitStack() as stack:
@@ -111,8 +112,8 @@ async def _sized(server: Server, millicores: int, limits: Quotas | Cores) -> Loa
 
 async def flooded(places: Sequence[Place], on_step: OnStep) -> dict[Place, float]:
     """
-    What each answers of a flood, requests/s, over all rounds. Until its last answer has come, as
-    the batches of a slow one are seconds long. Raises ProfileError.
+    Return each server's answers per second under a flood, over all rounds. A flood lasts until its
+    last answer, since a slow server's batches take seconds. Raises ProfileError.
     """
     answered: Counter[Place] = Counter()
     took_s = dict.fromkeys(places, 0.0)
@@ -130,9 +131,9 @@ async def flooded(places: Sequence[Place], on_step: OnStep) -> dict[Place, float
 
 async def believed(flood_rps: Mapping[Place, float], on_step: OnStep) -> dict[Place, float]:
     """
-    The saturation that is believed: as much less than the flood's as it takes for a pod to serve
-    in time what is planned for it. A flood fills batches that take longer than the SLO allows
-    where a machine is slow, and counts what it answers late. Raises ProfileError.
+    Return the saturation rates to plan with: the flood's rate, lowered until a pod serves in time
+    what would be planned for it. On a slow machine a flood fills batches that take longer than the
+    SLO allows, and counts late answers. Raises ProfileError.
     """
     found: dict[Place, float] = {}
     for number, share in enumerate(_SHARES):
@@ -146,7 +147,7 @@ async def believed(flood_rps: Mapping[Place, float], on_step: OnStep) -> dict[Pl
 
 
 async def _in_time(place: Place, saturation_rps: float) -> bool:
-    """Whether it answers what would be planned for it, or nothing would be."""
+    """Whether the planned load is answered in time, or is less than one request."""
     row = rescaled_row(place.row, saturation_rps)
     planned_rps = capacity_at(row, SLO_S, PERCENTILE, HEADROOM)
     if planned_rps * _CHECK_S < 1:

@@ -1,8 +1,9 @@
 """
 CPU limits on processes, as the kubelet sets them on pods: a quota of a control group.
 
-Both versions of control groups, wherever this user may make a group: below the own group or one of
-those above it. Where that is nowhere, a process gets one core and no quota.
+Both versions of control groups are supported, wherever this user may create a group: below the
+process's own group or one of its ancestors. If that is impossible, a process is pinned to one core
+and has no quota.
 """
 
 import os
@@ -25,10 +26,8 @@ WHOLE_CORE = 1000  # millicores; a server computes on one thread
 @dataclass(frozen=True, slots=True)
 class Quotas:
     """
-    Any number of processes, each with a quota that may change while it runs.
-
-    `speed` makes them as fast as on a machine so many times as fast as this one: below 1 by slower
-    cores, above it by more of them.
+    Limits by quota, which may change while a process runs. `speed` makes processes as fast as on a
+    machine that many times as fast as this one: below 1 by slower cores, above 1 by more cores.
     """
 
     parent: Path
@@ -45,7 +44,7 @@ class Quotas:
         return group
 
     def has(self, millicores: int) -> bool:
-        """Tell whether a pod can have this size: one thread takes no more than a core."""
+        """Whether a pod can have this size: one thread uses at most one core."""
         return millicores * max(1.0, self.speed) <= WHOLE_CORE
 
     def remove_all(self) -> None:
@@ -55,23 +54,23 @@ class Quotas:
 
 @dataclass(frozen=True, slots=True)
 class Cores:
-    """No control groups: each process is pinned to one core, and all have the size of one."""
+    """Limits without control groups: each process is pinned to one core, the only size."""
 
     resizable: bool = field(default=False, init=False)
     speed: float = field(default=1.0, init=False)
 
     def has(self, millicores: int) -> bool:
-        """Tell whether a pod can have this size."""
+        """Whether a pod can have this size."""
         return millicores == WHOLE_CORE
 
     def least_used(self, used: Iterable[int | None]) -> int:
-        """The core on which the fewest of our processes run; `used` are theirs."""
+        """Return the core with the fewest of our processes; `used` are their cores."""
         taken = Counter(used)
         return min(sorted(os.sched_getaffinity(0)), key=lambda core: taken[core])
 
 
 def cpu_limits(root: Path = Path("/"), speed: float = 1.0) -> Quotas | Cores:
-    """Return the best that this machine permits, after trying it on a process."""
+    """Return the best limits that this machine permits, after trying them on a process."""
     for parent in _candidates(root):
         quotas = Quotas(parent, speed)
         with suppress(OSError):
@@ -92,14 +91,16 @@ def _works(quotas: Quotas) -> bool:
 def launch_command(
     command: list[str], group: str = launch.NO_GROUP, core: int | None = None
 ) -> list[str]:
-    """Return the command that becomes `command` there, and dies with this process."""
+    """
+    Return a command that enters the group or core, executes `command`, and dies with this process.
+    """
     script = str(Path(launch.__file__))
     where = [group, "-" if core is None else str(core)]
     return [sys.executable, "-I", "-S", script, str(os.getpid()), *where, *command]
 
 
 def _candidates(root: Path) -> Iterator[Path]:
-    """The own group and those above it that limit CPU, in both versions."""
+    """Yield the process's own group and its ancestors that limit CPU, in both versions."""
     version_1, version_2 = own_groups(root)
     for mounts, own, marker in (
         (MOUNTS_V2, version_2, "cgroup.controllers"),

@@ -1,9 +1,9 @@
 """
-The Cluster of `ports` on this machine: Deployments whose pods are processes.
+The Cluster port on this machine: Deployments whose pods are processes.
 
-Its Deployments keep their templates and roll as those on Kubernetes do, whenever it is looked at.
-Only a process that ends by itself they do not make up for: the loop asks for another one, and knows
-how long a target that crashes is to be left.
+Deployments keep their templates and roll as on Kubernetes, whenever they are observed. The one
+difference: a process that exits is not replaced automatically. The loop requests another, and knows
+the back-off of a target that crashes.
 """
 
 from contextlib import suppress
@@ -20,7 +20,7 @@ from infadapter_solver.problem import PodSize, Target
 
 @dataclass(slots=True, kw_only=True)
 class Deployment:
-    """`template` is the size at which its next pod comes up, whatever its pods are resized to."""
+    """A Deployment. `template` is the size of its next pod, whatever its pods are resized to."""
 
     target: Target
     replicas: int
@@ -28,16 +28,16 @@ class Deployment:
 
 
 class LocalCluster:
-    """The Deployments of one service. Times are those of `observe`."""
+    """The Deployments of one service. Times are those passed to `observe`."""
 
     def __init__(self, pods: LocalPods) -> None:
         self.pods = pods
         self._deployments: dict[Target, Deployment] = {}
-        self._crashes: dict[Target, Trouble] = {}  # of starts, until one succeeds
+        self._crashes: dict[Target, Trouble] = {}  # of failed starts, until one succeeds
         self._now_s = 0.0
 
     async def observe(self, now_s: float) -> Observed:
-        """The processes there are; those that have ended are gone, and rolls go on."""
+        """Return the running processes; exited ones are removed, and rolls continue."""
         self._now_s = now_s
         for pod in await self.pods.ended():
             if not pod.leaving:
@@ -46,7 +46,7 @@ class LocalCluster:
             self._crashes.pop(pod.target, None)
         there = self._deployments.values()
         for one in there:
-            with suppress(StepRefused):  # the step that asks for these pods again says why
+            with suppress(StepRefused):  # the next step for these pods reports the reason
                 await self._settle(one)
         return Observed(
             pods=tuple(_seen(pod) for pod in self.pods.all()),
@@ -57,7 +57,7 @@ class LocalCluster:
         )
 
     async def take(self, step: ScaleUp | ResizePod | ReplacePods | RemovePods) -> None:
-        """Raises StepRefused."""
+        """Carry out a step. Raises StepRefused."""
         match step:
             case ScaleUp():
                 await self._scale_up(step)
@@ -69,7 +69,7 @@ class LocalCluster:
                 await self._remove(step)
 
     async def _scale_up(self, step: ScaleUp) -> None:
-        """The template changes only where none of its pods runs, so that nothing rolls."""
+        """Change the template only if none of its pods runs, so that no pod is rolled."""
         one = self._of(step.target, step.size)
         if not self._runs(one):
             one.template = step.size
@@ -77,7 +77,10 @@ class LocalCluster:
         await self._settle(one)
 
     async def _roll(self, step: ReplacePods) -> None:
-        """All pods there are, also those of the size in force: they may have been resized to it."""
+        """
+        Replace all pods, including those of the current size, since they may have been resized to
+        it.
+        """
         one = self._of(step.target, step.size)
         for pod in self.pods.live(step.target):
             pod.outdated = True
@@ -92,7 +95,10 @@ class LocalCluster:
             await self._settle(self._deployments[step.target])
 
     async def _settle(self, one: Deployment) -> None:
-        """Raises StepRefused; then no more are wanted than there are."""
+        """
+        Create missing pods. Raises StepRefused, and then lowers the desired number to the actual
+        one.
+        """
         due = turnover(self.pods.live(one.target), one.replicas, attrgetter("ready"))
         for pod in due.going:
             self.pods.remove(pod.name)
@@ -114,7 +120,7 @@ class LocalCluster:
         return any(pod.outdated for pod in self.pods.live(one.target))
 
     def _died(self, pod: LocalPod) -> None:
-        """A roll ends with a new pod that is never Ready; without others it goes on."""
+        """End a roll whose new pod never became Ready; other exits do not stop it."""
         one = self._deployments[pod.target]
         is_failed_start = not (pod.was_ready or pod.outdated)
         if is_failed_start:
@@ -123,14 +129,14 @@ class LocalCluster:
             self._give_up(one)
 
     def _give_up(self, one: Deployment) -> None:
-        """What there is stays as it is, and no more is wanted."""
+        """Stop the Deployment's rollout: keep its pods, and want no more."""
         live = self.pods.live(one.target)
         for pod in live:
             pod.outdated = False
         one.replicas = min(one.replicas, len(live))
 
     def _note_crash(self, pod: LocalPod) -> None:
-        """A start that ended by itself: of its target the first such, until one becomes Ready."""
+        """Remember the first failed start of a target, until one of its pods becomes Ready."""
         before = self._crashes.get(pod.target)
         self._crashes[pod.target] = Trouble(
             cause=Cause.CRASH,

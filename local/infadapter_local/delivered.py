@@ -1,6 +1,6 @@
 """
-What pods with operating points delivered, and how accurately: differences between two readings of
-their servers' metrics. In a cluster, Prometheus reads the same ones.
+Throughput and accuracy delivered by pods with operating points, as differences between two readings
+of their servers' metrics. In a cluster Prometheus reads the same metrics.
 """
 
 import asyncio
@@ -16,18 +16,18 @@ from infadapter_profiles import wire
 
 
 class Counts(NamedTuple):
-    """So far, of one server."""
+    """Cumulative counters of one server."""
 
     arrived: float
     refused: float
     answered: float
-    fast: float  # of those, within the SLO
-    told: float  # whose operating point is known …
-    accuracy: float  # … and the sum of its accuracies
+    fast: float  # answered within the SLO
+    told: float  # with a known operating point …
+    accuracy: float  # … and the sum of their accuracies
 
 
 class ServersDelivered:
-    """`addresses` are those of the pods that are asked, by name."""
+    """Reads the servers; `addresses` returns their addresses by pod name."""
 
     def __init__(
         self,
@@ -39,7 +39,10 @@ class ServersDelivered:
         self._before: tuple[float, Mapping[str, Counts]] = (0.0, {})
 
     async def since_last(self, now_s: float) -> Mapping[str, Delivered]:
-        """By pod, since this was asked last; without those that did not answer then or now."""
+        """
+        Return what each pod delivered since the last call, without pods that did not respond at
+        either time.
+        """
         asked = self._addresses()
         texts = await asyncio.gather(*map(self._text, asked.values()))
         counts = {
@@ -63,7 +66,7 @@ class ServersDelivered:
 
 
 def counts_of(text: str, slo_s: float) -> Counts:
-    """Of a server's metrics."""
+    """Parse a server's metrics."""
     bound_s = next((b for b in wire.LATENCY_BOUNDS_S if b >= slo_s), inf)
     found = dict.fromkeys(Counts._fields, 0.0)
     for family in text_string_to_metric_families(text):

@@ -1,6 +1,6 @@
 """
-The demo from start to end: calibrate, play the trace against the loop and against the baselines,
-report. Whatever happens, every process it started ends with it.
+The demo from start to end: calibrate, play the trace with the loop and the baselines, write the
+report. All processes that it started end with it, however it ends.
 """
 
 import asyncio
@@ -40,14 +40,14 @@ from infadapter_workload.trace import Trace
 
 PEAK_SHARE = 0.88
 """
-The default peak, of the rate that the whole budget serves with the fastest variant: the second
-fastest server reaches 0.75 to 0.85 of that here, so that the budget can't hold it for the peak.
+The default peak as a share of the rate that the whole budget serves with the fastest variant. The
+second fastest reaches 0.75 to 0.85 of that rate here, so the budget cannot hold it for the peak.
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the user asks for; None is what fits this machine."""
+    """The user's options; None selects a value that fits this machine."""
 
     trace: Trace | None = None  # a generated burst
     trace_name: str = "generated burst"
@@ -60,21 +60,20 @@ class Options:
     grouped: bool = True
     seed: int = 1
     budget_millicores: int | None = None
-    speed: float = 1.0  # of the servers' cores, in that of this machine's
+    speed: float = 1.0  # speed of the servers' cores, relative to this machine's
 
 
 class NoSpeed(Exception):
-    """This machine cannot play one of another speed; the sentence says why."""
+    """This machine cannot emulate that speed; the message gives the reason."""
 
 
 async def demo(options: Options, view: View) -> Path:
     """
-    Run it, and return the report's page.
-
-    Raises TraceError, NoSpeed, NothingFits, ProfileError, ProcessFailed, RunFailed or OSError.
+    Run the demo and return the report's page. Raises TraceError, NoSpeed, NothingFits,
+    ProfileError, ProcessFailed, RunFailed or OSError.
     """
     trace = options.trace or burst(options.seed)
-    if options.scale is not None:  # else it follows from what calibration finds
+    if options.scale is not None:  # otherwise it follows from the calibration
         workload(trace, duration_s=options.duration_s, scale=options.scale, seed=options.seed)
     remove_abandoned()
     limits = cpu_limits(speed=options.speed)
@@ -145,7 +144,7 @@ def _about(
 async def calibrate(
     fork_client: ForkClient, limits: Quotas | Cores, view: View
 ) -> tuple[list[Profile], dict[str, float]]:
-    """Return the shipped profiles rescaled to this machine, and by how much."""
+    """Return the shipped profiles rescaled to this machine, and the speed of each variant."""
     profiles = shipped_profiles()
     done, of = count(), steps(profiles, limits)
     checks = await check_variants(
@@ -163,7 +162,7 @@ async def _ladder(
     limits: Quotas | Cores,
     view: View,
 ) -> Profile:
-    """The profile of all networks in one pod."""
+    """Return the profile of all networks in one pod."""
     profile = ladder.ladder_profile(calibrated)
     check = await ladder.check_ladder(
         fork_client.start, model, lambda what, _: view.step(what, 1.0), limits
@@ -183,7 +182,7 @@ def _words(model: Path, variant: str) -> list[str]:
 
 
 def affordable(asked_millicores: int | None, limits: Quotas | Cores, view: View) -> int:
-    """The budget, in millicores; where faster cores are played, what they take must be there."""
+    """Return the budget in millicores, lowered if the emulated faster cores do not exist here."""
     cores = len(os.sched_getaffinity(0))
     budget = asked_millicores or default_budget(limits, cores)
     if limits.speed <= 1:
@@ -199,12 +198,12 @@ def affordable(asked_millicores: int | None, limits: Quotas | Cores, view: View)
 
 
 def default_budget(limits: Quotas | Cores, cores: int) -> int:
-    """In millicores; whole cores where there are no quotas."""
+    """Return the default budget in millicores; whole cores without quotas."""
     return BUDGET_MILLICORES if limits.resizable else WHOLE_CORE * cores
 
 
 def limits_said(limits: Quotas | Cores) -> str:
-    """How CPU is limited here, in a sentence."""
+    """Describe in a sentence how CPU is limited here."""
     if isinstance(limits, Quotas):
         played = f" Servers are {limits.speed:g} times as fast as this machine lets them be."
         said = "CPU is limited by quotas of control groups, changed while servers run."
@@ -234,7 +233,7 @@ async def _finish(
 
 @contextmanager
 def _ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the demo as Ctrl-C does."""
+    """Make SIGTERM end the demo as Ctrl-C does."""
     task = asyncio.current_task()
     assert task is not None
     loop = asyncio.get_running_loop()

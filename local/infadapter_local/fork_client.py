@@ -1,4 +1,4 @@
-"""Our side of the fork server: orders servers, and knows of each when it has ended."""
+"""The client of the fork server: requests servers and tracks when they exit."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ _START_LIMIT_S = 10.0
 
 
 class Forked:
-    """A server that the fork server has forked, as a handle."""
+    """A handle of a server forked by the fork server."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -31,7 +31,7 @@ class Forked:
 
 
 class ForkClient:
-    """Starts servers in tenths of a second, by orders to the fork server."""
+    """Starts servers in tenths of a second through the fork server."""
 
     def __init__(self, processes: Processes, child: Child, process: Process) -> None:
         self._processes = processes
@@ -56,7 +56,7 @@ class ForkClient:
         return self._processes.adopt(Child(forked, name, log, limit))
 
     async def ready(self) -> None:
-        """Return when torch is imported. Raises ProcessFailed."""
+        """Wait until torch is imported. Raises ProcessFailed."""
         ready = asyncio.create_task(self._ready.wait())
         ended = asyncio.create_task(self._process.wait())
         await asyncio.wait({ready, ended}, timeout=_READY_LIMIT_S, return_when="FIRST_COMPLETED")
@@ -66,7 +66,7 @@ class ForkClient:
             raise self._child.failure("could not import the model server")
 
     async def listen(self) -> None:
-        """Take in what the fork server says until it ends, which ends its servers too."""
+        """Process the fork server's messages until it exits, which ends its servers too."""
         assert self._process.stdout is not None
         while line := (await self._process.stdout.readline()).decode():
             word, *rest = line.split()
@@ -92,7 +92,10 @@ class ForkClient:
             del self._orders[number]
 
     def _take_in(self, number: int, pid: int) -> None:
-        """Hand a server to who ordered it; nobody would end one whose order was given up."""
+        """
+        Pass a server to the caller that requested it; if the caller was cancelled, end the server,
+        since no one else would.
+        """
         forked = self._servers[pid] = Forked(pid)
         answer = self._orders.get(number)
         if answer is not None and not answer.done():

@@ -1,8 +1,9 @@
 """
-A control group of one process: its CPU quota, and how fast the core below that quota is.
+A process's control group: its CPU quota, and the speed of its cores.
 
-A core that is slower runs for that share of every hundredth of a second, and the quota counts the
-time it runs. So a server under a quota runs and stops for as long as it would on such a machine.
+A slower core is emulated by running for that share of every hundredth of a second. The quota counts
+time that the process runs, so a server under a quota runs and stops for as long as on such a
+machine.
 """
 
 import math
@@ -10,27 +11,27 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-PERIOD_US = 100_000  # the kubelet's
-_SLOW_PERIOD_US = 10_000  # as short as the kernel's clock, of 250 ticks a second, lets one be
-_LEAST_US = 1_000  # the kernel refuses less
-_WEIGHT = 4  # times that of any other process: a node promises no CPU that it does not have
+PERIOD_US = 100_000  # as the kubelet sets it
+_SLOW_PERIOD_US = 10_000  # the shortest that a kernel of 250 ticks a second keeps
+_LEAST_US = 1_000  # the kernel's minimum
+_WEIGHT = 4  # relative to other processes: on a node, requested CPU is guaranteed
 _INNER = "core"
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A control group of one process, on cores of this speed."""
+    """A control group for one process, on cores of this speed."""
 
     top: Path
     speed: float = 1.0
 
     @property
     def folder(self) -> Path:
-        """The group that the process is in; where cores are slower, below the one that slows."""
+        """The group that the process enters; with slower cores, below the group that slows them."""
         return self.top / _INNER if self.speed < 1 else self.top
 
     def make(self) -> None:
-        """Let its processes go before others, as slowly as they are to. Raises OSError."""
+        """Create the group with its weight and speed. Raises OSError."""
         self.top.mkdir()
         _prefer(self.top)
         if self.speed < 1:
@@ -40,11 +41,11 @@ class Group:
             self.folder.mkdir()
 
     def set_quota(self, millicores: int) -> None:
-        """Takes effect within a period, on what runs. Raises OSError."""
+        """Set the quota, in force within one period also for running processes. Raises OSError."""
         _write_quota(self.folder, int(self.speed * PERIOD_US * millicores / 1000), PERIOD_US)
 
     def remove(self) -> None:
-        """It must be empty; a group that is still in use stays, and is removed at the end."""
+        """Remove the group if it is empty; one in use is removed at the end."""
         for folder in (self.top / _INNER, self.top):
             with suppress(OSError):
                 folder.rmdir()

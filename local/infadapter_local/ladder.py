@@ -1,8 +1,8 @@
 """
-The demo's grouped variant: one server that holds all five networks, each an operating point.
+The demo's grouped variant: one server with all five networks, each an operating point.
 
-They are the networks of the other variants, so that its profile follows from theirs, which were
-calibrated a moment before. Only its start is timed, and one size is looked at.
+Since they are the other variants' networks, its profile follows from theirs, which were just
+calibrated. Only its start time and one size are measured.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,12 +26,14 @@ from infadapter_solver.problem import CPU
 VARIANT = "ladder"
 _LOOK_S = 1.5
 _BATCH_SIZES = [1, 2, 4]
-"""A start warms up all of them for every network: so it takes as long as glyph-5's, which has 8."""
+"""
+A start warms up these batch sizes for every network, and so takes as long as glyph-5's with 8.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class LadderCheck:
-    """What a short look found of a ladder's server on this machine."""
+    """The result of a short measurement of the ladder's server on this machine."""
 
     load_s: float
     millicores: int
@@ -39,7 +41,7 @@ class LadderCheck:
 
 
 def write_ladder(folder: Path, networks: Sequence[str]) -> Path:
-    """The model's folder, for `--model NAME=FOLDER`. Raises OSError."""
+    """Write the model's folder for `--model NAME=FOLDER`. Raises OSError."""
     model = folder / VARIANT
     (model / "1").mkdir(parents=True, exist_ok=True)
     config = f"ladder: [{', '.join(networks)}]\nbatch_sizes: {_BATCH_SIZES}\n"
@@ -48,12 +50,14 @@ def write_ladder(folder: Path, networks: Sequence[str]) -> Path:
 
 
 def server_words(model: Path) -> list[str]:
-    """Of the command line, what is served."""
+    """Return the server's command-line arguments for the ladder."""
     return ["--model", f"{NAME}={model}"]
 
 
 def ladder_profile(profiles: Sequence[Profile]) -> Profile:
-    """By the profiles of its networks; what was not measured of one is too small for it."""
+    """
+    Return the ladder's profile from those of its networks, in the sizes at which all are measured.
+    """
     sizes = sorted({row.size for profile in profiles for row in profile.allocations})
     return grouped(VARIANT, [_complete(profile, sizes) for profile in profiles])
 
@@ -62,8 +66,8 @@ async def check_ladder(
     start: Start, model: Path, on_step: OnStep, limits: Quotas | Cores
 ) -> LadderCheck:
     """
-    Time a start on the smallest size that is checked, and look at each point on the middle one.
-    Raises ProfileError or OSError.
+    Measure the start time on the smallest checked size, and each point on the medium one. Raises
+    ProfileError or OSError.
     """
     sizes = checked_sizes(limits)
     millicores = sizes[len(sizes) // 2]
@@ -83,8 +87,9 @@ async def check_ladder(
 
 def checked(profile: Profile, check: LadderCheck) -> Profile:
     """
-    As it starts here, and no faster than it was seen to be. One ratio for all points: a look at one
-    of them is short, and what is slower in this server is so for all networks.
+    Return the profile with the measured start time, and with rates no higher than measured. One
+    ratio applies to all points: a measurement of one is short, and a slowdown of the server affects
+    all networks.
     """
     ratio = min(1.0, median(speeds(profile, check).values()))
     return replace(
@@ -97,7 +102,7 @@ def checked(profile: Profile, check: LadderCheck) -> Profile:
 
 
 def speeds(profile: Profile, check: LadderCheck) -> dict[str, float]:
-    """What was seen over what the networks' own profiles say, by point."""
+    """Return the measured rate over that of the network's own profile, by point."""
     return {
         row.operating_point: check.saturation_rps[row.operating_point] / row.saturation_rps
         for row in profile.allocations

@@ -1,8 +1,8 @@
 """
-What a child process does first: also run as a script, without the package, between fork and exec.
+The first code of a child process; also run as a script, without the package, between fork and exec.
 
-It moves into its control group, so that not even its start escapes the limit, and asks the kernel
-to end it when the parent dies: even a parent that is killed leaves nothing behind.
+It enters its control group, so that even its start is limited, and asks the kernel to kill it when
+the parent dies, so that a killed parent leaves no processes behind.
 """
 
 import ctypes
@@ -15,11 +15,11 @@ _PR_SET_PDEATHSIG = 1
 
 
 def enter(parent: int, group: str, core: int | None) -> None:
-    """Bind this process to its parent, and to a folder of the cgroup file system or to a core."""
+    """Bind this process to its parent, and to a cgroup folder or a core."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the kernel was asked
+    if os.getppid() != parent:  # the parent died before the kernel was asked
         os._exit(1)
-    os.setsid()  # Ctrl-C reaches the parent alone, which then ends its children in order
+    os.setsid()  # only the parent gets Ctrl-C, and ends its children in order
     if group != NO_GROUP:
         with open(f"{group}/cgroup.procs", "w") as procs:
             procs.write(str(os.getpid()))

@@ -1,6 +1,6 @@
 """
-The LoadSource of `ports` on this machine: Envoy's own counter, read before every cycle. In a
-cluster, Prometheus reads the same one.
+The LoadSource port on this machine: Envoy's counter, read before every cycle. In a cluster
+Prometheus reads the same counter.
 """
 
 import math
@@ -28,7 +28,7 @@ _KEPT = 10_000
 
 
 class EnvoyLoad:
-    """Arrivals per second at one router, between calls of `read`. `clock` tells the loop's time."""
+    """Arrivals per second at one router, between calls of `read`. `clock` gives the loop's time."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class EnvoyLoad:
         self._answers: deque[Answers] = deque(maxlen=_KEPT)
 
     async def history(self, window_s: float, now_s: float) -> History:
-        """Raises a LoadError: nothing was read yet, or for too long."""
+        """Return the load. Raises a LoadError if nothing was read yet, or not recently."""
         recent = tuple(s for s in self._samples if now_s - window_s <= s.at_s <= now_s)
         if not recent:
             raise self._error or NoData("The router has been asked once only, so far.")
@@ -66,11 +66,14 @@ class EnvoyLoad:
         return History(recent)
 
     async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
-        """Of pods with operating points; `LoadSource.delivered` says why of no others."""
+        """
+        Return what pods with operating points delivered; `LoadSource.delivered` explains why only
+        those.
+        """
         return {} if self._servers is None else await self._servers.since_last(now_s)
 
     async def answers(self, window_s: float, now_s: float) -> tuple[Answers, ...] | None:
-        """An interval is the time between two questions; the histogram is seconds late."""
+        """Return the answers by interval between two readings; the histogram is seconds late."""
         try:
             counts = counts_of(await self._text(self._stats), self._slo_s)
         except QueryFailed:
@@ -81,7 +84,7 @@ class EnvoyLoad:
         return tuple(one for one in self._answers if now_s - window_s < one.at_s <= now_s)
 
     async def read(self) -> None:
-        """Read the counter now; an error is kept for who asks for the history."""
+        """Read the counter; an error is kept and raised by `history`."""
         try:
             total = await self._total()
         except LoadError as error:
@@ -91,7 +94,7 @@ class EnvoyLoad:
         now_s = self._clock()
         before, self._last = self._last, (now_s, total)
         if before is not None and total >= before[1] and now_s > before[0]:
-            # A counter that went back is a router that restarted: there is no rate to tell.
+            # A lower counter means that the router restarted: the rate is unknown.
             rps = (total - before[1]) / (now_s - before[0])
             self._samples.append(Sample(now_s, rps))
 

@@ -1,4 +1,4 @@
-"""Measures the demo's variants at length, for the profiles that ship, on a server of each."""
+"""Long measurements of the demo's variants, for the profiles that ship."""
 
 import asyncio
 import time
@@ -20,32 +20,34 @@ from infadapter_server.profiling.profiler import HttpLoad, measure
 from infadapter_solver.problem import CPU
 
 SIZES = (100, 200, 300, 400, 600, 800, 1000)
-"""Millicores of the profiles that ship; the sizes between them are interpolated."""
+"""Pod sizes of the profiles that ship, millicores; sizes in between are interpolated."""
 
 SMALLEST = {"glyph-3": 200, "glyph-4": 300, "glyph-5": 400}
-"""Below, a single inference takes about as long as the SLO allows."""
+"""Smallest sizes, millicores. On smaller ones a single inference takes about as long as the SLO."""
 
-_REQUESTS = 600  # on each size, so that every rate sees the hundred that a p99 takes
-SETTLE_S = 0.3  # what a new quota takes, with some room
+_REQUESTS = 600  # per size, so that every rate has the hundred that a p99 needs
+SETTLE_S = 0.3  # until a new quota is in force, with a margin
 _START_LIMIT_S = 60.0
 
 BATCH_SIZE = 8
-"""The most that the measured servers compute at once, and so those that are planned."""
+"""Largest batch of the measured servers, and so of the planned ones."""
 
 OnStep = Callable[[str, float], None]
-"""Told what comes next, and how many seconds that takes."""
+"""Called with the next step and its duration, s."""
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that is ready, and what it is measured with."""
+    """A server that is ready, and its load generator."""
 
     child: Child
     load: HttpLoad
     load_s: float
 
     async def resize(self, millicores: int) -> None:
-        """Return when that is its quota. Raises OSError, also where there is none."""
+        """
+        Set the quota and wait until it is in force. Raises OSError, also if there are no quotas.
+        """
         self.child.set_quota(millicores)
         await asyncio.sleep(SETTLE_S)
 
@@ -72,7 +74,7 @@ async def measure_variant(
 async def running(
     start: Start, name: str, words: Sequence[str], millicores: int
 ) -> AsyncIterator[Server]:
-    """Yield a server that is ready; `words` say what it serves. Raises ProcessFailed or OSError."""
+    """Yield a server that is ready; `words` are its arguments. Raises ProcessFailed or OSError."""
     (port,) = free_ports(1)
     began_s = time.monotonic()
     command = ["infadapter-server", *words, "--host", "127.0.0.1", "--port", str(port)]
@@ -89,7 +91,7 @@ async def running(
 
 
 def variant_words(variant: str) -> list[str]:
-    """Of the command line, what is served: one network, under the service's name."""
+    """Return the server's arguments for one network, under the service's name."""
     return ["--variant", variant, "--model", NAME]
 
 

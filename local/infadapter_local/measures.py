@@ -1,6 +1,4 @@
-"""
-What a demo's run is measured by: from the requests' outcomes and what was held. Pure.
-"""
+"""The measures of a demo's run, computed from outcomes of requests and held resources. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,13 +37,16 @@ class Measures:
     core_seconds_over_budget: float
     longest_over_budget_s: float  # unbroken
     plan_changes: int
-    longest_start_s: float | None  # of a pod, from its creation until it was seen Ready
+    longest_start_s: float | None  # from a pod's creation until it was seen Ready
     objective: float
-    accuracy_of_answers: float | None  # of what was answered, whenever
+    accuracy_of_answers: float | None  # of all answers, late ones included
 
 
 def accuracies(service: Service) -> dict[str, float]:
-    """By the names of variants and of operating points, also of those that aren't planned."""
+    """
+    Return accuracies by the names of variants and operating points, including those that are not
+    planned.
+    """
     profiles = service.profiles.values()
     points = (point for profile in profiles for point in profile.operating_points)
     return {
@@ -67,8 +68,8 @@ def measure_run(
     starts_s: Sequence[float] = (),
 ) -> Measures:
     """
-    `service` is ours for every policy: its budget, prices and weights judge all of them.
-    `starts_s` are how long pods took to start, also before `begin_s`.
+    Return the measures. `service` is ours for every policy: its budget, prices and weights apply to
+    all. `starts_s` are the durations of pod starts, including those before `begin_s`.
     """
     counted = [o for o in outcomes if begin_s <= o.scheduled_s < end_s]
     summary = summarise(counted, slo_s=service.slo_s)

@@ -1,4 +1,4 @@
-"""The report's pictures, as SVG to be put into the page."""
+"""The report's plots, as inline SVG."""
 
 import io
 import math
@@ -36,7 +36,7 @@ _STYLE: Any = {
 
 
 def load_plot(ours: Series) -> str:
-    """Arrivals against what was forecast and what could be served."""
+    """Plot arrivals, the forecast and the capacity."""
 
     def draw(axes: Axes) -> None:
         axes.fill_between(ours.second_s, ours.arrived_rps, color="#dfe7ee", label="arrived", lw=0)
@@ -52,7 +52,7 @@ def load_plot(ours: Series) -> str:
 
 
 def cores_plot(ours: Series, budget_cores: float) -> str:
-    """Cores held by each variant."""
+    """Plot the cores held by each variant."""
 
     def draw(axes: Axes) -> None:
         _stack(axes, ours.cycle_s, ours.cores)
@@ -63,7 +63,7 @@ def cores_plot(ours: Series, budget_cores: float) -> str:
 
 
 def shares_plot(ours: Series) -> str:
-    """The part of the traffic that each variant gets."""
+    """Plot each variant's share of the traffic."""
 
     def draw(axes: Axes) -> None:
         _stack(axes, ours.cycle_s, {n: [100 * s for s in v] for n, v in ours.shares.items()})
@@ -74,7 +74,7 @@ def shares_plot(ours: Series) -> str:
 
 
 def points_plot(grouped: Series) -> str:
-    """The part of the answers that each operating point gave."""
+    """Plot each operating point's share of the answers."""
 
     def draw(axes: Axes) -> None:
         shares = {name: [100 * s for s in values] for name, values in grouped.points.items()}
@@ -86,7 +86,7 @@ def points_plot(grouped: Series) -> str:
 
 
 def latency_plot(ours: Series, slo_ms: float) -> str:
-    """Latencies by second."""
+    """Plot latencies by second."""
 
     def draw(axes: Axes) -> None:
         axes.plot(ours.second_s, ours.p50_ms, color="#7fb3de", label="p50")
@@ -99,7 +99,9 @@ def latency_plot(ours: Series, slo_ms: float) -> str:
 
 
 def accuracy_plot(runs: Mapping[str, Series]) -> str:
-    """Effective accuracy by second, of all runs: late and refused requests count as wrong."""
+    """
+    Plot the effective accuracy of all runs by second; late and refused requests count as wrong.
+    """
 
     def draw(axes: Axes) -> None:
         for colour, (title, series) in zip(RUN_COLOURS, runs.items(), strict=False):
@@ -115,7 +117,7 @@ def accuracy_plot(runs: Mapping[str, Series]) -> str:
 
 
 def cost_plot(runs: Mapping[str, Series]) -> str:
-    """CPU-seconds held so far, of all runs."""
+    """Plot the cumulative CPU-seconds held, of all runs."""
 
     def draw(axes: Axes) -> None:
         for colour, (title, series) in zip(RUN_COLOURS, runs.items(), strict=False):
@@ -152,6 +154,6 @@ def _svg(draw: Callable[[Axes], None]) -> str:
 
 
 def _inline(svg: str) -> str:
-    """Without what only a file of its own needs; as wide as the page."""
+    """Strip what only a separate file needs, and set the width to the page's."""
     body = svg[svg.index("<svg") :]
     return re.sub(r'<svg ([^>]*?)width="[^"]*" height="[^"]*"', r"<svg \1", body, count=1)

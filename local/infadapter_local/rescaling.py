@@ -1,6 +1,4 @@
-"""
-Rescales the profiles that ship to the machine of whoever runs the demo, by what was seen of each.
-"""
+"""Rescale the shipped profiles to this machine by its calibration."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,12 +9,12 @@ from infadapter_local.measure import BATCH_SIZE
 from infadapter_profiles.profile import Point, Profile, ProfiledAllocation
 from infadapter_solver.problem import CPU
 
-_NEAR = 0.8  # of a measured size, what calibration may take for it: it varies by about as much
+_NEAR = 0.8  # tolerance for the smallest size, about the variation of the calibration
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What a short look found of a variant on this machine."""
+    """The result of a variant's calibration on this machine."""
 
     load_s: float
     saturation_rps: Mapping[int, float]  # by millicores
@@ -24,15 +22,16 @@ class Check:
 
 def rescaled(profile: Profile, check: Check) -> Profile:
     """
-    Return the profile as it is on this machine: what was checked, and between that in proportion
-    to the quota, which is what CPU-bound servers do.
+    Return the profile for this machine: measured rates at calibrated sizes, and in between rates in
+    proportion to the quota, since the servers are CPU-bound.
 
-    Latencies are longer where it is slower. A faster machine's are left: much of them is waiting
-    for the next period of the quota, which lasts as long on any machine. A quota on a machine of
-    speed s < 1 is s times that quota on the profile's: what is so below the smallest size that was
-    measured is left out, for the reason for which it was not measured.
+    Latencies increase on a slower machine. On a faster one they are kept, since much of them is
+    waiting for the quota's next period, which is as long on any machine. A quota on a machine of
+    speed s < 1 corresponds to s times that quota on the profile's machine. Sizes that are below the
+    smallest measured one by this rule are left out, for the reason for which they were not
+    measured.
 
-    Raises ValueError where nothing was checked that the profile has.
+    Raises ValueError if no calibrated size is in the profile.
     """
     sizes, rates = zip(*sorted(_checked(profile, check).items()), strict=True)
     per_millicore = np.array(rates) / sizes
@@ -51,9 +50,9 @@ def rescaled(profile: Profile, check: Check) -> Profile:
 
 def speed_of(profile: Profile, check: Check) -> float:
     """
-    The rate of this machine over that of the profile's, over all sizes that were checked.
+    Return this machine's rate over that of the profile, over all calibrated sizes.
 
-    Raises ValueError where nothing was checked that the profile has.
+    Raises ValueError if no calibrated size is in the profile.
     """
     checked = _checked(profile, check)
     known = {a.resources[CPU]: a.saturation_rps or 0.0 for a in profile.allocations}
@@ -69,7 +68,7 @@ def _checked(profile: Profile, check: Check) -> dict[int, float]:
 
 
 def rescaled_row(allocation: ProfiledAllocation, saturation_rps: float) -> ProfiledAllocation:
-    """One size, by what was seen of it."""
+    """Rescale one size to a saturation rate."""
     if not allocation.saturation_rps:
         return allocation
     speed = saturation_rps / allocation.saturation_rps
@@ -87,10 +86,9 @@ def rescaled_row(allocation: ProfiledAllocation, saturation_rps: float) -> Profi
 
 def _undisturbed(points: Sequence[Point]) -> Sequence[Point]:
     """
-    By rate, each no later than a higher rate was answered: a disturbance only makes it later.
-
-    A profile is planned with as if latency never fell, so that one disturbed minute at a low rate
-    would count at all rates, and on a slower machine as many times as long.
+    Lower each point's latency to that of any higher rate, since a disturbance only increases it.
+    Plans assume that latency never falls with the rate, so one disturbed minute at a low rate would
+    raise it at all rates, and on a slower machine several times over.
     """
     least_s: dict[float, float] = {}
     undisturbed = []
@@ -102,5 +100,5 @@ def _undisturbed(points: Sequence[Point]) -> Sequence[Point]:
 
 
 def _as_measured(allocation: ProfiledAllocation) -> ProfiledAllocation:
-    """Profiles that ship may be of servers with another batch limit than that which was checked."""
+    """Set the batch limit that was calibrated; shipped profiles may have another."""
     return replace(allocation, size=replace(allocation.size, batch_size=BATCH_SIZE))

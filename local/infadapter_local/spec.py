@@ -1,4 +1,6 @@
-"""The demo's InferenceService: five variants of one model, and times short enough for a minute."""
+"""
+The demo's InferenceService: five variants of one model, with time constants for a one-minute trace.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -12,11 +14,11 @@ from infadapter_solver import CPU, Allocation, Objective, Plan, PodGroup, Proble
 NAMESPACE, NAME = "demo", "glyphs"
 SLO_S, PERCENTILE = 0.25, 99.0
 BUDGET_MILLICORES = 800
-"""Two cores less what the router, the generator and the operator need, less the surge."""
+"""Two cores minus the router, the generator, the operator and the surge."""
 STEP_MILLICORES = 100
 COST_WEIGHT = 0.06
 HEADROOM = 0.9
-"""Calibration measures for a second or two what the profile says it measured for a minute."""
+"""Factor on calibrated rates, which are measured for a second or two instead of a minute."""
 
 
 class NothingFits(Exception):
@@ -27,10 +29,9 @@ def demo_service(
     profiles: Iterable[Profile], budget_millicores: int, limits: Quotas | Cores
 ) -> Service:
     """
-    Return what the operator's loop works on: the variants that serve anything within the SLO here.
-    Where CPU has no quota, a size is a core.
-
-    Raises NothingFits when no variant is left, or the budget holds no pod of any.
+    Return the loop's Service with the variants that serve anything within the SLO here. Without CPU
+    quotas the only size is a core. Raises NothingFits if no variant is left, or the budget holds no
+    pod.
     """
     measured = tuple(profiles)
     variants = _serving(measured, budget_millicores, limits)
@@ -52,16 +53,15 @@ def demo_service(
 
 
 def highest_rps(service: Service) -> float:
-    """The largest rate that the whole budget serves, with the variant that serves most."""
+    """Return the highest rate that the whole budget serves with any single variant."""
     return max(_capacity_rps(service, variant) for variant in service.variants)
 
 
 def static_single(service: Service, peak_rps: float) -> Service:
     """
-    The best single variant on a fixed size, chosen in hindsight: of those whose smallest size that
-    serves the peak fits the budget, the one of the highest objective.
-
-    Raises NothingFits.
+    Return the best single variant on a constant size, chosen in hindsight: of the variants whose
+    smallest sufficient size fits the budget, the one with the highest objective. Raises
+    NothingFits.
     """
     plans = [_plan(replace(service, variants=(v,)), peak_rps) for v in service.variants]
     feasible = [plan for plan in plans if plan.feasible and plan.objective is not None]
@@ -72,23 +72,22 @@ def static_single(service: Service, peak_rps: float) -> Service:
 
 
 def full_budget(service: Service, peak_rps: float) -> Service:
-    """The most accurate choice for the peak that the whole budget buys, held throughout."""
+    """Return the most accurate choice for the peak that the whole budget buys, held throughout."""
     plan = _plan(replace(service, objective=replace(service.objective, cost_weight=0.0)), peak_rps)
     return fixed(service, plan.groups)
 
 
 def resized_single(service: Service, single: Service) -> Service:
-    """The variant of the fixed choice, resized by our loop."""
+    """Return the single variant, resized by our loop."""
     name = single.variants[0].name
     return replace(service, variants=tuple(v for v in service.variants if v.name == name))
 
 
 def fixed(service: Service, groups: Sequence[PodGroup]) -> Service:
     """
-    The service with no choice left: these pods, of these sizes, whatever the load.
-
-    Every pod takes a slot of its variant, and the budget has as many as there are pods, so that
-    even under overload the loop cannot buy other numbers of them.
+    Return the service with no choice left: these pods and sizes at any load. Every pod occupies a
+    slot of its variant, and the budget has exactly these slots, so that the loop cannot change the
+    number of pods even under overload.
     """
     by_variant = {group.target.variant: group for group in groups}
     slots = {slot_of(name): group.pods for name, group in by_variant.items()}
@@ -134,7 +133,7 @@ def _plan(service: Service, demand_rps: float) -> Plan:
 
 
 def _capacity_rps(service: Service, variant: Variant) -> float:
-    """Of as many pods of one size as the budget holds."""
+    """Return the rate of as many pods of one size as the budget holds."""
     budget = service.budget[CPU]
     counts = ((a, budget // a.cpu_millicores) for a in variant.allocations)
     return max((pods * a.capacity_rps for a, pods in counts), default=0.0)
@@ -165,7 +164,9 @@ def _variant(profile: Profile, limits: Quotas | Cores) -> Variant:
 
 
 def _usable(variant: Variant, limits: Quotas | Cores) -> Variant:
-    """Without the sizes that serve nothing within the SLO, or that this machine does not have."""
+    """
+    Return the variant without sizes that serve nothing within the SLO or that this machine lacks.
+    """
     usable = (a for a in variant.allocations if a.capacity_rps > 0)
     fitting = (a for a in usable if limits.has(a.cpu_millicores))
     return replace(variant, allocations=tuple(fitting))

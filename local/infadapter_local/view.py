@@ -1,6 +1,4 @@
-"""
-The demo in the terminal: a live picture, or plain lines where the output is no terminal.
-"""
+"""The demo in the terminal: a live view, or plain lines if the output is no terminal."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -19,20 +17,20 @@ from infadapter_local.snapshot import Snapshot, Tally, VariantNow
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _WIDTH = 60
-_BLOCKS_OF_CORES = 16  # of 100m each, less where one variant holds more than that
+_BLOCKS_OF_CORES = 16  # of 100m each, or less if one variant holds more
 _COLOURS = ("bright_cyan", "cyan", "green", "yellow", "magenta")
 _PLAIN_EVERY_S = 5.0
 
 
 class View:
-    """Use it as a context; `steps` and `tick` may be called at any time within."""
+    """A context; `step` and `tick` may be called at any time within it."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         self._tally: Tally | None = None
         self._said_s = -1e9
-        self._tenths = 0  # of calibration, said so far
+        self._tenths = 0  # of the calibration, printed so far
         self._progress: Progress | None = None
         self._task: TaskID | None = None
 
@@ -50,16 +48,16 @@ class View:
         self._stop()
 
     def say(self, line: str) -> None:
-        """A line that stays."""
+        """Print a permanent line."""
         self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def conclude(self, line: str) -> None:
-        """The last line, below the last picture."""
+        """Print the last line, below the last view."""
         self._stop()
         self.say(line)
 
     def step(self, what: str, done: float) -> None:
-        """Where calibration is, as a fraction."""
+        """Show the calibration's progress, as a fraction."""
         if self._live is None:
             if 10 * done >= self._tenths:
                 self._tenths = int(10 * done) + 1
@@ -74,7 +72,7 @@ class View:
         self._live.update(self._progress.get_renderable(), refresh=True)
 
     def tick(self, run: Run) -> None:
-        """Show a run as it is now."""
+        """Show the current state of a run."""
         if self._tally is None or self._tally.run is not run:
             self._tally = Tally(run)
             self._said_s = -1e9
@@ -91,7 +89,7 @@ class View:
 
 
 def picture(now: Snapshot) -> RenderableType:
-    """The live picture of one moment."""
+    """Return the live view of one moment."""
     time = Table.grid(padding=(0, 1))
     bar = ProgressBar(total=now.duration_s, completed=max(0.0, now.at_s), width=_WIDTH)
     at_s = min(now.at_s, now.duration_s)
@@ -109,7 +107,7 @@ def picture(now: Snapshot) -> RenderableType:
 
 
 def line(now: Snapshot) -> str:
-    """The same in one line."""
+    """Return the same in one line."""
     plan = ", ".join(
         f"{v.name} {v.millicores}m {v.share:.0%}" for v in now.variants if v.millicores
     )
@@ -122,7 +120,7 @@ def line(now: Snapshot) -> str:
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
-    """The values as so many blocks of text, the highest of all as a full block."""
+    """Return the values as text blocks; the highest is a full block."""
     top = max(values, default=0.0) or 1.0
     edges = [len(values) * column // max(1, width) for column in range(width + 1)]
     columns = (max(values[a : max(b, a + 1)], default=0.0) for a, b in pairwise(edges))

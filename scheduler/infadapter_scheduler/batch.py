@@ -29,10 +29,10 @@ class Batch:
     costs: Costs
     executor: str
     cap: int
-    key_s: float  # its place: the earliest deadline when it was opened
-    limit_s: float = 0.0  # all of it completed by then
-    target: int = 0  # what it was given room to grow to
-    released_s: float = 0.0  # its weights are there
+    key_s: float  # its position: the earliest deadline when it was opened
+    limit_s: float = 0.0  # the time by which it must be complete
+    target: int = 0  # the size for which room is reserved
+    released_s: float = 0.0  # when its weights are loaded
     waiting_s: float = 0.0
     deferred: bool = False  # the load of its weights is yet to be sent, and what it waits for
     trial: bool = False  # late as estimated: it is to show whether that is so

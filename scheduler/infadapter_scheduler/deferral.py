@@ -41,7 +41,7 @@ class Deferred:
 
 def deferred(state: State, entry: Entry, executor: Executor, offer: Offer) -> Request | float:
     """
-    Accept the request for a load that is yet to be sent, or return by how much it would be late, s.
+    Accept the request for a deferred load, or return by how much it would be late, s.
     """
     planned = state.deferred.get(executor.name)
     if planned is not None and planned.batch.model == entry.costs.model.name:

@@ -23,10 +23,10 @@ class Sent(NamedTuple):
     members: list[Request]
     expected_s: float
     reaches_s: float  # the executor: it doesn't begin before
-    teaches: bool = True  # its duration says something of the estimate
+    teaches: bool = True  # whether its duration updates the estimate
     point: int = 0
     trial: bool = False
-    guess: bool = False  # what it is expected to take, nobody has measured
+    guess: bool = False  # the expected duration has not been measured
 
     def learn(self, seconds: float) -> None:
         """Update the estimate with the measured duration."""
@@ -77,8 +77,8 @@ class Executor:
     booked_s: float = 0.0
     load_booked_s: float = 0.0
     wake_s: float = -1.0
-    calm_until_s: float = -1.0  # after a load that others had to make way for
-    kept_free_s: float = 0.0  # admission leaves room for a load that somebody asked for
+    calm_until_s: float = -1.0  # after a load for which other models were evicted
+    kept_free_s: float = 0.0  # time that admission reserves for a requested load
     tried_load: TriedLoad | None = None
     no_trial_until_s: float = -1.0  # of a load
     owed: Owed | None = None  # and for a batch of a model that others left no room for

@@ -19,9 +19,9 @@ class Opening:
 
     cap: int
     target: int
-    rate_rps: float  # of its model
+    rate_rps: float  # arrival rate of its model
     released_s: float = 0.0
-    deferred_s: float | None = None  # its load is yet to be sent, and is so much of its work
+    deferred_s: float | None = None  # duration of a deferred load, part of its work
 
 
 def open_batch(

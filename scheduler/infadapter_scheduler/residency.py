@@ -21,7 +21,7 @@ class PageCache:
     loading: dict[str, float] = field(default_factory=dict)  # when each is expected
     pinned: dict[str, int] = field(default_factory=dict)
     kept: set[str] = field(default_factory=set)  # by an operator; of all executors
-    reserved: bool = False  # what becomes free is for a load that is yet to be sent
+    reserved: bool = False  # free pages are reserved for a deferred load
 
     def holds(self, model: str) -> bool:
         return model in self.sizes

@@ -88,7 +88,7 @@ def _begun(entry: "Entry", executor: Executor, offer: Offer) -> Batch | None:
     """
     free_s, due_s = executor.free_s(offer.now_s), offer.deadline_s - offer.lag_s
     waits = free_s > offer.now_s + offer.lag_s + EPSILON_S or free_s >= due_s
-    fits = free_s + offer.costs.split_s[1] <= due_s  # what stands against it is something else
+    fits = free_s + offer.costs.split_s[1] <= due_s  # not prevented by the estimate
     if waits or (fits and not executor.plan.size) or not entry.trials.due(offer.now_s):
         return None
     entry.trials.begin(offer.now_s)

@@ -69,7 +69,7 @@ class World:
     deviation: Deviation = exact
     seed: int = 0
     shared_load: bool = False
-    switch_s: float = 0.0  # what a change of the operating point takes, which nobody is told
+    switch_s: float = 0.0  # duration of a change of the operating point, unknown to the scheduler
     front: Front = NO_FRONT  # of one executor
 
 

@@ -46,11 +46,9 @@ OPTIONS = (
         "|".join(VALUES),
         "Per second, per step, or a counter that only grows, whatever the step is.",
     ),
-    Option("unit", "|".join((*UNITS_NS, *DATES)), "Of times that are numbers; order of dates."),
-    Option(
-        "every", "SECONDS", "From one number or row to the next; uneven rows are rounded to it."
-    ),
-    Option("gaps", "|".join(GAPS), "Silence and missing steps: load of 0, or nothing known."),
+    Option("unit", "|".join((*UNITS_NS, *DATES)), "Unit of numeric times; order of dates."),
+    Option("every", "SECONDS", "Time between numbers or rows; uneven rows are rounded to it."),
+    Option("gaps", "|".join(GAPS), "Silence and missing steps: load of 0, or unknown."),
     Option("only", "NAME=TEXT,…", "Requests or rows with path=/v2/*, status!=404, a column=TEXT."),
 )
 

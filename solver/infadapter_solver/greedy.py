@@ -48,7 +48,7 @@ def _candidates(problem: Problem) -> Iterator[Groups]:
     yield ()
     yield _stacked(problem, sizes)
     for _, own in groupby(sizes, key=lambda size: size.target):
-        # Sizes of one target differ in what they serve and cost; to value them all takes its time.
+        # Sizes of one target differ in rate and cost; combining all of them would take too long.
         size = max(own, key=lambda size: _alone(problem, size))
         yield (PodGroup(target=size.target, allocation=size.allocation, pods=size.most_pods),)
 

@@ -41,9 +41,9 @@ def demo_trace_options(command: Command) -> Command:
     type=Finite(0.2, 64),
     help="Cores that a plan may use.  [default: 0.8; all, where CPU has no quotas]",
 )
-@click.option("--no-baselines", is_flag=True, help="Only our loop, not what it is compared with.")
+@click.option("--no-baselines", is_flag=True, help="Skip the baselines.")
 @click.option(
-    "--no-full-budget", is_flag=True, help="Without the fixed choice that the whole budget buys."
+    "--no-full-budget", is_flag=True, help="Skip the fixed choice that the whole budget buys."
 )
 @click.option(
     "--resized-single",

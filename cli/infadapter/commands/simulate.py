@@ -24,7 +24,7 @@ MOST_CORES = 10_000
     metavar="NUMBER",
     default="750",
     show_default=True,
-    help="For 99 % of the requests.",
+    help="The SLO of 99 % of the requests.",
 )
 @click.option(
     "--budget",
@@ -40,7 +40,7 @@ MOST_CORES = 10_000
     metavar="NUMBER",
     default="0.05",
     show_default=True,
-    help="What the whole budget is worth in accuracy.",
+    help="Weight of cost: the accuracy that the whole budget is worth.",
 )
 @click.option(
     "--policies",
@@ -58,7 +58,7 @@ MOST_CORES = 10_000
 @click.option(
     "--no-regret",
     is_flag=True,
-    help="Without the best schedule, which takes the longest.",
+    help="Skip the best schedule, which takes the longest.",
 )
 @click.option(
     "--format", type=click.Choice(["table", "json", "html"]), default="table", show_default=True
@@ -66,7 +66,7 @@ MOST_CORES = 10_000
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    help=f"Where html goes.  [default: {PAGE}]",
+    help=f"The file for html.  [default: {PAGE}]",
 )
 @world_options
 def simulate(
@@ -82,8 +82,8 @@ def simulate(
 ) -> None:
     """Replay a trace against the operator's own loop, and against other autoscalers.
 
-    All meet the same arrivals, pods, router and budget, in virtual time: an hour takes seconds.
-    What is before --from, every policy has seen as history.
+    All get the same arrivals, pods, router and budget, in virtual time: an hour takes seconds.
+    The trace before --from is every policy's history.
 
     \b
     Examples:
@@ -113,7 +113,7 @@ def _check_size(budget: Resources) -> None:
 
 
 def _page(output: Path | None, format: str) -> Path:
-    """Where html goes. Raises UsageError where it can't, or something else is asked for."""
+    """Return the file for html. Raises UsageError if it can't be written, or for another format."""
     page = output or PAGE
     if output and format != "html":
         raise click.UsageError("--output is for --format html; a table and json go to stdout.")

@@ -60,7 +60,9 @@ class Arguments:
 
 @click.command("solve", context_settings={"max_content_width": 100})
 @click.option("--profile", type=Path, help="A file of VariantProfile documents.", metavar="FILE")
-@click.option("--preset", type=click.Choice(PRESETS), help="Or the paper's five ResNets.")
+@click.option(
+    "--preset", type=click.Choice(PRESETS), help="The paper's five ResNets, instead of --profile."
+)
 @click.option("--demand", type=number_between(0, 1e9), required=True, metavar="RPS")
 @click.option(
     "--budget",
@@ -74,7 +76,7 @@ class Arguments:
     type=prices,
     default="cpu=1",
     show_default=True,
-    help="Where a core costs 1: nvidia.com/gpu=12.",
+    help="Relative to a core, which costs 1: nvidia.com/gpu=12.",
 )
 @click.option("--accuracy-weight", type=WEIGHT, default=1.0, show_default=True)
 @click.option(
@@ -82,21 +84,23 @@ class Arguments:
     type=WEIGHT,
     default=0.05,
     show_default=True,
-    help="What the whole budget is worth in accuracy.",
+    help="Weight of cost: the accuracy that the whole budget is worth.",
 )
 @click.option(
     "--loading-weight",
     type=WEIGHT,
     default=0.0,
     show_default=True,
-    help="What loading the slowest variant is worth in accuracy.",
+    help="Weight of the slowest variant's load time.",
 )
 @click.option("--slo-ms", type=number_between(0.001, 1e7), default=750.0, show_default=True)
 @click.option("--percentile", type=number_between(1, 99.99), default=99.0, show_default=True)
 @click.option("--max-variants", type=click.IntRange(1, 1000), default=16, show_default=True)
 @floor_option
 @click.option(
-    "--running", type=running, help="What runs: resnet50=8 (cores), or 3x2 (three pods of two)."
+    "--running",
+    type=running,
+    help="Running pods: resnet50=8 (cores), or resnet50=3x2 (three pods of two).",
 )
 @click.option(
     "--method",

@@ -40,7 +40,7 @@ def read_as_asked(command: Command) -> Command:
     "--plot",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Draw it: a name that ends in .png or .svg.",
+    help="Plot it to a .png or .svg file.",
 )
 @click.option(
     "--out",

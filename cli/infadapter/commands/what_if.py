@@ -35,7 +35,7 @@ def several(least: float, most: float) -> Callable[[str], tuple[float, ...]]:
     metavar="NUMBER,…",
     default="750",
     show_default=True,
-    help="For 99 % of the requests.",
+    help="The SLO of 99 % of the requests.",
 )
 @click.option(
     "--budget",
@@ -51,7 +51,7 @@ def several(least: float, most: float) -> Callable[[str], tuple[float, ...]]:
     metavar="NUMBER,…",
     default="0.05",
     show_default=True,
-    help="What the whole budget is worth in accuracy.",
+    help="Weight of cost: the accuracy that the whole budget is worth.",
 )
 @click.option("--format", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @click.option(

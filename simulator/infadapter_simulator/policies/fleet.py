@@ -1,4 +1,6 @@
-"""A plan and the pods that carry it: what is kept of it, started and ended for the next one."""
+"""
+A plan and the pods that carry it out: which pods are kept, started and ended for the next plan.
+"""
 
 from dataclasses import dataclass
 
@@ -9,7 +11,7 @@ from infadapter_solver import Plan, PodGroup, Target
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """A plan and the pods that carry it."""
+    """A plan and the pods that carry it out."""
 
     plan: Plan
     pods: tuple[SimulatedPod, ...]
@@ -19,7 +21,10 @@ class Fleet:
         return all(pod.ready for pod in self.pods)
 
     def moved_to(self, world: World, plan: Plan) -> "Fleet":
-        """Pods of the right size stay; what is missing starts. Nothing ends yet."""
+        """
+        Return the fleet for the next plan: pods of the right size are kept, missing ones are
+        started, and none is ended yet.
+        """
         pods: list[SimulatedPod] = []
         for group in plan.groups:
             kept = [pod for pod in self.pods if _is_of(pod, group)][: group.pods]
@@ -27,7 +32,10 @@ class Fleet:
         return Fleet(plan, tuple(pods))
 
     def weights(self, total: int) -> dict[str, int]:
-        """By accuracy up to the capacities, as planned; pods of one variant share alike."""
+        """
+        Return traffic weights: the most accurate variants up to their capacities, as planned; pods
+        of one variant get equal shares.
+        """
         served_rps = sum(self.plan.served_rps.values()) or 1.0
         shares = {target: rps / served_rps for target, rps in self.plan.served_rps.items()}
         return {
@@ -47,7 +55,7 @@ class Fleet:
 
 
 def first_fleet(world: World, plan: Plan) -> Fleet:
-    """Ready before the first request comes."""
+    """Return a fleet that is Ready before the first request."""
     pods = [pod for group in plan.groups for pod in started(world, group, group.pods, ready=True)]
     return Fleet(plan, tuple(pods))
 

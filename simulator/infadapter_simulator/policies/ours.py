@@ -1,4 +1,4 @@
-"""Ours: the operator's own `reconcile`, on the simulated platform. Nothing is decided here."""
+"""Our policy: the operator's own `reconcile` on the simulated platform. Nothing is decided here."""
 
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
@@ -19,11 +19,14 @@ from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.world.world import World
 
 CYCLE_S = 1.0
-"""The operator's default."""
+"""The operator's default cycle time, s."""
 
 
 def service_of(scenario: Scenario) -> Service:
-    """What a user who wants this would apply; everything else is at the API's defaults."""
+    """
+    Return the Service that a user would apply for the scenario; other fields have the API's
+    defaults.
+    """
     return Service(
         namespace="simulated",
         name="service",
@@ -43,8 +46,8 @@ T = TypeVar("T")
 
 def at_once(call: Coroutine[Any, Any, T]) -> T:
     """
-    What it returns, without an event loop: in virtual time nothing waits, and to hand a plan over
-    to a thread takes as long as half of it.
+    Return a coroutine's result without an event loop: in virtual time nothing waits, and passing a
+    plan to a thread takes half as long as solving it.
     """
     try:
         call.send(None)
@@ -61,8 +64,8 @@ async def planned(situation: Situation, *, explains: bool = True) -> Planned:
 @dataclass(slots=True, kw_only=True)
 class Ours:
     """
-    `cycle_s`: how often the loop reconciles, and so how often it may act. `explains`: plans have
-    their reasons, which take a solution for every variant and which no comparison reads.
+    `cycle_s`: time between reconcile cycles. `explains`: whether plans have reasons, which need a
+    solution for every variant and which no comparison reads.
     """
 
     service: Service
@@ -70,7 +73,7 @@ class Ours:
     cycle_s: float = CYCLE_S
     explains: bool = False
     state: State = field(default_factory=State)
-    load: LoadSource | None = None  # of the run that has begun
+    load: LoadSource | None = None  # of the current run
     cluster: SimulatedCluster | None = None
     seen: Cycle | None = None  # the last one
 
@@ -84,7 +87,7 @@ class Ours:
         self.act(world)
 
     def meet(self, world: World) -> None:
-        """A run that begins, with whatever pods it has."""
+        """Begin a run with the pods that exist."""
         self.load, self.cluster = SimulatedLoad(world), SimulatedCluster(world)
         world.plan_changes_s = []
 
@@ -104,4 +107,4 @@ class Ours:
             world.plan_changes_s.append(world.now_s)
 
     def queue_limits(self, world: World) -> Mapping[tuple[str, int], int] | None:
-        return None  # our server refuses by the deadline
+        return None  # our server refuses by deadline

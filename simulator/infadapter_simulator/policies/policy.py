@@ -1,4 +1,4 @@
-"""What every policy is, ours and those to compare with."""
+"""The interface of policies, ours and those compared with it."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -8,26 +8,26 @@ from infadapter_simulator.world.world import World
 
 class Policy(Protocol):
     """
-    Acts on a world at its own times. It sees what the world shows and nothing of the future (the
-    schedule made in hindsight is told it when it is made).
+    Acts on a world at its own times. It sees the world's state and nothing of the future (a
+    schedule made in hindsight gets the future when it is made).
     """
 
     @property
     def name(self) -> str: ...
 
     def begin(self, world: World, mean_rps: float) -> None:
-        """At time 0: have running (`ready=True`, `route(at_once=True)`) what it would choose."""
+        """At time 0, start the pods it would choose (`ready=True`, `route(at_once=True)`)."""
         ...
 
     def next_act_s(self, now_s: float) -> float:
-        """When it wants to act next, after now."""
+        """Return the time of its next action, after now."""
         ...
 
     def act(self, world: World) -> None: ...
 
     def queue_limits(self, world: World) -> Mapping[tuple[str, int], int] | None:
         """
-        How many requests wait at its published server, by variant and millicores; None where it has
-        none of its own and refuses by the deadline.
+        Return the queue limits of its published server, by variant and millicores; None if it has
+        no server of its own, and ours refuses by deadline.
         """
         ...

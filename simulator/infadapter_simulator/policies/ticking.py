@@ -1,4 +1,4 @@
-"""Loops that come round again, each at a phase of its own."""
+"""Periodic loops, each with its own phase."""
 
 from dataclasses import dataclass
 
@@ -13,18 +13,18 @@ class Ticker:
     period_s: float
 
     def next_s(self, now_s: float) -> float:
-        """The first tick after now."""
+        """Return the first tick after now."""
         return self._at(np.floor((now_s - self.phase_s) / self.period_s + 1e-9) + 1)
 
     def last_s(self, now_s: float) -> float:
-        """The last tick until now, now included."""
+        """Return the last tick up to and including now."""
         return self._at(np.floor((now_s - self.phase_s) / self.period_s + 1e-9))
 
     def is_due(self, now_s: float) -> bool:
         return abs(self.last_s(now_s) - now_s) < 1e-6
 
     def between(self, after_s: float, until_s: float) -> list[float]:
-        """The ticks after the one time and until the other, that included."""
+        """Return the ticks after `after_s`, up to and including `until_s`."""
         ticks = []
         tick_s = self.next_s(after_s)
         while tick_s <= until_s + 1e-9:
@@ -37,5 +37,5 @@ class Ticker:
 
 
 def ticker(rng: np.random.Generator, period_s: float) -> Ticker:
-    """One with a phase that is drawn: loops know nothing of the trace's first second."""
+    """Return a ticker with a random phase, since loops do not know the trace's first second."""
     return Ticker(float(rng.uniform(0, period_s)), period_s)

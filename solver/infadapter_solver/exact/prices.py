@@ -4,7 +4,7 @@ Upper bounds for pods with operating points, by Lagrangian relaxation.
 Traffic fills the segments of all pods together, so the gain of a target depends on the others. With
 prices for a request and for each resource it does not: no plan exceeds the cost of demand and
 budget at these prices plus what the points of each target earn beyond prices and cost. The prices
-of the linear relaxation give a tight bound, and neighbouring prices bound what it does not.
+of the linear relaxation give a tight bound; where they do not, neighbouring prices do.
 """
 
 from dataclasses import dataclass

@@ -187,8 +187,8 @@ def _few(rows: Rows, most: Floats, most_labels: int | None) -> Rows:
 
 def _chosen(coefficients: Coefficients, result: Found) -> list[Groups]:
     """
-    Of those within a tie: the cheapest with fewest models and starts, and the best for what it is
-    worth.
+    Return the tied plans to compare: the cheapest with the fewest models and starts, and the one of
+    the highest objective.
     """
     found = [
         (worth, round(cost, 9), models, starts, at.depth, row)

@@ -1,9 +1,9 @@
 """
-The lower side of the bracket: a schedule that was carried out, so that its objective is reached.
+The lower side of the bracket: a schedule whose objective is reached by carrying it out.
 
-A dynamic programme knows each second's requests and takes pods for fluid. How much more than the
-requests it must plan for, so that few wait too long, is found by simulating: at first alike for the
-whole trace, then block by block, kept where that block came out better.
+A dynamic programme knows each second's requests and treats pods as a fluid. The margin by which it
+must plan for more than the requests, so that few wait too long, is found by simulation: first one
+margin for the whole trace, then block by block, keeping a change where the block improved.
 """
 
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ from infadapter_simulator.world.queues import Floats
 from infadapter_simulator.world.world import World
 
 MARGINS = (0.97, 1.0, 1.02, 1.04, 1.07, 1.12)
-"""Times the requests that came."""
+"""Margins tried first, as factors on the requests."""
 
 CHANGES = (0.03, -0.015, 0.015, -0.03, 0.008, -0.008)
-"""By how much margins are then moved, in turn, first in the one half of the blocks."""
+"""Changes of the margins tried afterwards in turn, each first on one half of the blocks."""
 
 BLOCK_S = 30
 
@@ -37,7 +37,7 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class _Tried:
-    """What was aimed at, and what each block came to by it."""
+    """The margins tried, and the objective of each block with them."""
 
     aim: Aim
     worth: Floats
@@ -48,7 +48,7 @@ def best_schedule(scenario: Scenario, workload: Workload, seed: int) -> Chosen:
 
 
 class Search:
-    """For one workload; it keeps the best that was simulated."""
+    """The search for one workload; it keeps the best schedule simulated so far."""
 
     def __init__(self, scenario: Scenario, workload: Workload, seed: int) -> None:
         self._scenario, self._workload, self._seed = scenario, workload, seed
@@ -63,7 +63,7 @@ class Search:
         return self._found[0]
 
     def _alike(self) -> _Tried:
-        """For each block what is the best for it of all that are alike for the whole trace."""
+        """Return for each block the best of the margins that are equal for the whole trace."""
         ones = np.ones(self._planner.steps)
         aims = [Aim(margin * ones, evened * ones) for margin, evened in product(MARGINS, (0, 1))]
         tried = [self._try(aim) for aim in aims]
@@ -73,7 +73,10 @@ class Search:
         return self._try(Aim(margins, np.array([aim.evened for aim in aims])[best, at]))
 
     def _moved(self, kept: _Tried, change: float, odd: int) -> _Tried:
-        """Each block keeps a change that did it good, the next block taken with it."""
+        """
+        Apply a change to every other block, and keep it where the block and the next one together
+        improved.
+        """
         blocks = np.arange(len(kept.worth)) % 2 == odd
         margins = kept.aim.margins + change * self._by_step(blocks)
         tried = self._try(Aim(margins, kept.aim.evened))

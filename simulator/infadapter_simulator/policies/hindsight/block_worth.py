@@ -1,4 +1,6 @@
-"""What each block of a run came to: accuracy of what was in time, less what was held."""
+"""
+The objective of each block of a run: accuracy of answers in time, minus the cost of what was held.
+"""
 
 import numpy as np
 
@@ -8,7 +10,10 @@ from infadapter_simulator.world.world import World
 
 
 def block_worth(world: World, block_s: int) -> Floats:
-    """In requests that are right; the sum is the objective times the requests."""
+    """
+    Return the value per block, in correctly answered requests; the sum is the objective times the
+    requests.
+    """
     scenario, traffic = world.scenario, world.traffic
     blocks = int(np.ceil(world.seconds / block_s))
     edges = np.arange(blocks + 1, dtype=np.float64) * block_s
@@ -26,7 +31,7 @@ def block_worth(world: World, block_s: int) -> Floats:
 
 
 def _cost_until(world: World) -> tuple[Floats, Floats]:
-    """Times, and the price of all that was held until then: by lines between them."""
+    """Return times, and the cumulative cost until each; linear in between."""
     last: dict[int, float] = {}
     at_s, change = [0.0], [0.0]
     for held in world.held:

@@ -1,4 +1,4 @@
-"""All choices that plans are made of: what may run of some variants, and the segments of that."""
+"""All combinations that plans consist of: the sets of pods of some variants, and their segments."""
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
@@ -13,35 +13,37 @@ from infadapter_simulator.world.queues import Floats, Ints
 
 MOST_VARIANTS = 3
 MOST_CHOICES = 400_000
-"""Where there are more than this, sets of pods are left out evenly."""
+"""Limit on the combinations; beyond it sets of pods are left out evenly."""
 
 
 class Choices(NamedTuple):
-    """One a row: a set of pods for each of some variants."""
+    """One combination per row: a set of pods for each of some variants."""
 
     sets: list[tuple[PodSet, ...]]
-    rps: Floats  # by segment: the same columns for all choices
+    rps: Floats  # by segment, with the same columns for all choices
     accuracy: Floats
     amounts: Ints
     price: Floats
 
 
 class Option(NamedTuple):
-    """A variant, what may run of it, and the columns of its segments."""
+    """A variant, its possible sets of pods, and the columns of its segments."""
 
     sets: list[PodSet]
     columns: range
 
 
 class Columns(NamedTuple):
-    """Of segments: of which variant each is, and its accuracy where that is alike in all sizes."""
+    """
+    The columns of segments: the variant of each, and its accuracy if that is equal for all sizes.
+    """
 
     variant: Ints
     accuracy: Floats
 
 
 def options_of(scenario: Scenario) -> tuple[list[Option], Columns]:
-    """By variant, the most accurate first."""
+    """Return the options by variant, the most accurate first."""
     found: list[Option] = []
     owners: list[int] = []
     variants = sorted(scenario.variants, key=lambda variant: -variant.accuracy)
@@ -97,5 +99,5 @@ def _within(scenario: Scenario, options: Sequence[Option], columns: Columns) -> 
 
 
 def _segment(one: PodSet, number: int) -> Segment:
-    """Nothing, and the least accurate, beyond its last."""
+    """Return a segment by number; beyond the last an empty one."""
     return one.segments[number] if number < len(one.segments) else Segment(0.0, 0.0)

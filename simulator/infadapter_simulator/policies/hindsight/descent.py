@@ -1,4 +1,7 @@
-"""Lower prices where more is served than came, higher ones where less is: to the lowest bound."""
+"""
+Minimise the dual function over prices: lower them where capacity exceeds requests, raise them where
+it falls short.
+"""
 
 from collections.abc import Callable
 
@@ -8,18 +11,18 @@ from infadapter_simulator.world.queues import Floats
 
 STEPS = 200
 STEP = 0.008
-"""The first change of a price, as a share of what it may come to; later ones are smaller."""
+"""The first step of a price, as a share of its maximum; later steps are smaller."""
 
 KEPT, KEPT_SQUARE = 0.8, 0.98
-"""Of the mean gradient and of its square, from one step to the next (Adam)."""
+"""Decay rates of the mean gradient and of its square (Adam)."""
 
 
 def lowest(
     dual: Callable[[Floats], tuple[float, Floats]], begin: Floats, scale: Floats, usual: Floats
 ) -> float:
     """
-    Of all prices that are tried, from `begin` on; each of them gives a bound. `scale` is what they
-    may come to, `usual` how much there is of what they are the prices of.
+    Return the lowest bound over all prices tried from `begin` on; each of them gives a valid bound.
+    `scale` is the maximum of each price, `usual` the typical amount of what it is the price of.
     """
     prices, found = begin, np.inf
     mean, square = np.zeros(len(begin)), np.zeros(len(begin))

@@ -1,4 +1,4 @@
-"""The choice of somebody who measures once, then never again."""
+"""A constant choice, as of an operator who measures once and never again."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from infadapter_simulator.world.world import World
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
-    """One pod of one variant with so many cores, for ever."""
+    """One pod of one variant with a constant number of cores."""
 
     variant: str
     cores: int

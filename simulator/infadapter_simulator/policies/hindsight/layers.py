@@ -1,4 +1,4 @@
-"""What a variant may hold, as levels: by how much each of them serves and what it costs."""
+"""The levels of resources that a variant may hold, with the rate and cost of each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ from infadapter_solver import CPU, Allocation, Resources, Target
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Layer:
     """
-    Of one target: level 0 is nothing, level 1 the smallest pod; no level serves too little. Its
-    points are all that any of its sizes has: a variant without any has one.
+    The levels of one target: level 0 is nothing, level 1 the smallest pod. Rates are upper bounds.
+    Its points are those of any of its sizes; a variant without points has one.
     """
 
     kind: str
     accuracy: Floats  # by point
-    rps: Floats  # by point and level, with nothing but that point
+    rps: Floats  # by point and level, using that point only
     price: Floats
     amounts: Mapping[str, Floats]  # by resource
-    grow_s: float  # held before it serves, less what may serve longer than it is held
+    grow_s: float  # time held before serving, minus the time it may serve after being released
     start_s: float
 
 
@@ -58,7 +58,7 @@ def _layer(scenario: Scenario, target: Target, sizes: list[Allocation]) -> Layer
 
 
 def _rate_rps(speed: PodSpeed, accuracy: float) -> float:
-    """Of a pod that answers as accurately as this; 0 where it can't."""
+    """Return the rate of a pod at this accuracy; 0 if it has no such point."""
     if not speed.points:
         return speed.most_rps
     own = (speed.servers / p.service_s for p in speed.points if p.accuracy == accuracy)
@@ -76,7 +76,7 @@ def _by_level(
 
 
 def _by_cores(scenario: Scenario, sizes: list[Allocation]) -> dict[str, Floats]:
-    """From the smallest size on in steps in which all sizes, and sums of them, can be had."""
+    """Return levels from the smallest size on, in steps that contain all sizes and their sums."""
     least, step = min(a.cpu_millicores for a in sizes), gcd(*(a.cpu_millicores for a in sizes))
     every = [0, *range(least, scenario.budget.get(CPU, 0) + 1, step)]
     millicores = np.array(every, dtype=np.float64)
@@ -84,7 +84,7 @@ def _by_cores(scenario: Scenario, sizes: list[Allocation]) -> dict[str, Floats]:
 
 
 def _by_pods(scenario: Scenario, sizes: list[Allocation]) -> dict[str, Floats]:
-    """Each as small as the smallest, and as fast as the fastest."""
+    """Return levels of pods, each as cheap as the smallest size and as fast as the fastest."""
     least: Resources = {
         name: min(a.resources.get(name, 0) for a in sizes) for name in scenario.budget
     }

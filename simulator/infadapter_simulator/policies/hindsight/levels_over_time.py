@@ -1,4 +1,4 @@
-"""The dynamic programme of one variant: which level it holds when, at prices that are given."""
+"""The dynamic programme of one variant: its level at each second, for given prices."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,17 +11,17 @@ Shorts = NDArray[np.int16]
 
 @compiled
 def best_levels(
-    gain: Floats,  # by second and operating point, of a request that is served then
+    gain: Floats,  # by second and operating point, the gain per request served
     rps: Floats,  # by operating point and level; level 0 is nothing
-    unit: Floats,  # by second and level: what holding it costs
-    early: Floats,  # the same, for what is held before it serves
+    unit: Floats,  # by second and level, the cost of holding it
+    early: Floats,  # the same before it serves
     grow_s: float,
     start_s: float,
 ) -> tuple[float, Ints]:
-    """What it is worth in all, and the levels. Shrinking costs nothing."""
+    """Return the maximal total value, and the levels. Shrinking costs nothing."""
     seconds, levels = len(gain), rps.shape[1]
     best = np.zeros(levels)
-    came = np.zeros((seconds, levels), dtype=np.int16)  # from which level
+    came = np.zeros((seconds, levels), dtype=np.int16)  # the previous level
     for second in range(seconds):
         if second:
             _shrunk(best, came[second])
@@ -36,7 +36,9 @@ def best_levels(
 
 @compiled
 def _worth(gain: Floats, rps: Floats) -> Floats:
-    """By level, with the point that is worth the most: a mixture of them is worth no more."""
+    """
+    Return the value by level with the most valuable point; no mixture of points is worth more.
+    """
     found: Floats = gain[0] * rps[0]
     for point in range(1, len(gain)):
         found = np.maximum(found, gain[point] * rps[point])
@@ -45,7 +47,7 @@ def _worth(gain: Floats, rps: Floats) -> Floats:
 
 @compiled
 def _shrunk(best: Floats, came: Shorts) -> None:
-    """What each level is worth if a higher one may have become it."""
+    """Update each level's value for a change from a higher level."""
     came[-1] = len(best) - 1
     for level in range(len(best) - 2, -1, -1):
         came[level] = level
@@ -56,7 +58,7 @@ def _shrunk(best: Floats, came: Shorts) -> None:
 
 @compiled
 def _grown(best: Floats, came: Shorts, early: Floats, grow_s: float, start_s: float) -> None:
-    """What each level is worth if a lower one may have, which holds it before it serves."""
+    """Update each level's value for a change from a lower level, which is held before it serves."""
     for level in range(1, len(best)):
         held_s = start_s if level == 1 else grow_s
         worth = best[level - 1] - held_s * (early[level] - early[level - 1])

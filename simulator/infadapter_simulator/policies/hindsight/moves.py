@@ -1,4 +1,4 @@
-"""How one plan becomes another, what that costs, and for how long it may not be changed again."""
+"""Transitions between plans: their cost, and the time until the next one is possible."""
 
 from dataclasses import dataclass
 from math import ceil
@@ -16,12 +16,12 @@ from infadapter_simulator.world.queues import Floats, Ints
 from infadapter_solver import CPU, Resources
 
 MARGIN_S = 0.05
-"""Between the last answer that a pod can owe and the moment at which it is asked to be gone."""
+"""Time between a pod's last possible answer and its termination, s."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Times:
-    """In seconds, as a schedule has to know them."""
+    """Delays that a schedule has to know, s."""
 
     step_s: float  # plans change at multiples of it
     resize_s: float
@@ -31,17 +31,17 @@ class Times:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moves:
-    """By the plan they lead to: those of plan p are first[p] up to, without, first[p + 1]."""
+    """Transitions by target plan: those to plan p are first[p] up to, excluding, first[p + 1]."""
 
     first: Ints
     source: Ints
-    before: Ints  # steps at the source with what starts beside it, the first of them included
-    after: Ints  # steps at the goal in which what has left may still hold something
-    cost: Floats  # at the prices, beyond what the plans themselves cost
+    before: Ints  # steps at the source while pods start beside it, including the first
+    after: Ints  # steps at the goal in which terminating pods may still hold resources
+    cost: Floats  # at the prices, in addition to the plans' own costs
 
 
 def step_s(scenario: Scenario) -> float:
-    """A resize is in force before the next one may be ordered."""
+    """Return the step: a resize is in force before the next may be requested."""
     return float(max(1, ceil(scenario.resize_delay_s)))
 
 
@@ -57,7 +57,7 @@ def times_of(scenario: Scenario, slots: tuple[Slot, ...]) -> Times:
 
 
 def moves_of(scenario: Scenario, plans: Plans) -> Moves:
-    """All that keep to budget and surge at every moment."""
+    """Return all transitions that respect budget and surge at every moment."""
     every = _Ways(scenario, plans)
     found = [every.to(goal) for goal in range(len(plans))]
     return Moves(
@@ -70,12 +70,14 @@ def moves_of(scenario: Scenario, plans: Plans) -> Moves:
 
 
 def _most(scenario: Scenario) -> Resources:
-    """What may be held at once, budget and surge."""
+    """Return the limit on resources held at once, budget and surge."""
     return {name: n + scenario.surge.get(name, 0) for name, n in scenario.budget.items()}
 
 
 class _Ways:
-    """A pod starts as small as it can be, and is resized just before it serves."""
+    """
+    Transitions in which a pod starts as small as possible and is resized just before it serves.
+    """
 
     def __init__(self, scenario: Scenario, plans: Plans) -> None:
         self._plans = plans
@@ -84,7 +86,7 @@ class _Ways:
         most = _most(scenario)
         self._names = tuple(most)
         self._most = np.array([most[name] for name in self._names])
-        self._fixed = np.array(  # by resource and slot: what a pod there holds of all but CPU
+        self._fixed = np.array(  # by resource and slot, without CPU
             [[dict(slot.but_cpu).get(name, 0) for slot in plans.slots] for name in self._names]
         )
         self._prices = np.array(
@@ -92,7 +94,7 @@ class _Ways:
         )
 
     def to(self, goal: int) -> tuple[Ints, Ints, Ints, Floats]:
-        """Sources, steps before and after, costs."""
+        """Return sources, steps before and after, and costs."""
         had, has = self._plans.millicores, self._plans.millicores[goal]
         new = (had == ABSENT) & (has != ABSENT)
         gone = (had != ABSENT) & (has == ABSENT)
@@ -113,7 +115,7 @@ class _Ways:
         return np.ceil(seconds / self._times.step_s - 1e-9).astype(np.int64)
 
     def _held(self, millicores: Ints) -> Ints:
-        """By row and resource."""
+        """Return resources held, by row and resource."""
         there = (millicores != ABSENT).astype(np.int64)
         cpu = np.maximum(millicores, 0).sum(axis=1)
         rest = there @ self._fixed.T
@@ -126,6 +128,6 @@ class _Ways:
         return np.asarray(self._held(millicores) @ self._prices, dtype=np.float64)
 
     def _unit_prices(self, millicores: Ints) -> Floats:
-        """By slot."""
+        """Return prices by slot."""
         each = np.where(np.eye(len(millicores), dtype=np.bool_), millicores, ABSENT)
         return self._price(each)

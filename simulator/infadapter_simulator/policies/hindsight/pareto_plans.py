@@ -1,4 +1,4 @@
-"""The plans that a schedule is made of: those that no other one makes superfluous for any load."""
+"""The plans that a schedule consists of: those not dominated by another for any load."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -13,16 +13,16 @@ from infadapter_solver import Allocation, Target
 from infadapter_solver.exact.pareto import undominated
 
 MOST_COMPARED = 4_000
-"""Of so many that are the nearest to the best at some rate, the Pareto front is taken."""
+"""Number of plans nearest to the best at some rate, of which the Pareto front is computed."""
 
 MOST_RATES = 12
-"""At so many, plans of segments of different accuracies are compared."""
+"""Number of rates at which plans with segments of different accuracies are compared."""
 
 ABSENT = -1
 
 
 class Slot(NamedTuple):
-    """A place for a pod that can be resized in place: one of several of its target."""
+    """A place for a pod that can be resized in place; a target may have several."""
 
     target: Target
     but_cpu: tuple[tuple[str, int], ...]
@@ -31,20 +31,22 @@ class Slot(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Plans:
-    """One a row."""
+    """One plan per row."""
 
     slots: tuple[Slot, ...]
     millicores: Ints  # by plan and slot; ABSENT where there is no pod
-    rps: Floats  # by plan and segment of what it serves, at full speed
+    rps: Floats  # by plan and segment, at full speed
     accuracy: Floats  # likewise, falling
-    variant: Ints  # likewise: whose it is, of the variants by falling accuracy
-    price: Floats  # of a second, by plan
+    variant: Ints  # likewise, index of the variant by falling accuracy
+    price: Floats  # per second, by plan
 
     def __len__(self) -> int:
         return len(self.price)
 
     def value(self, demand_rps: Floats) -> Floats:
-        """By demand and plan: requests a second times their accuracy, as far as the speed goes."""
+        """
+        Return requests per second times accuracy, up to the plan's capacity, by demand and plan.
+        """
         return _value(self.rps, self.accuracy, demand_rps)
 
     def only(self, rows: Ints) -> "Plans":
@@ -60,8 +62,8 @@ class Plans:
 
 def pareto_plans(scenario: Scenario, rates: Floats, cost_weight: float) -> Plans:
     """
-    Within the budget, none of which another with as few pods reaches in speed at each accuracy and
-    in price; of very many those that are the nearest to the best at one of the rates.
+    Return the plans within the budget that no plan with as few pods matches in capacity at each
+    accuracy and in price; of very many, those nearest to the best at one of the rates.
     """
     options, columns = options_of(scenario)
     every = list(choices_of(scenario, options, columns))
@@ -74,7 +76,7 @@ def pareto_plans(scenario: Scenario, rates: Floats, cost_weight: float) -> Plans
     near = np.sort(np.argsort(_behind(rps, price, accuracy, rates, cost_weight))[:MOST_COMPARED])
     sets = [one for choices in every for one in choices.sets]
     pods = [_pods(sets[row]) for row in near]
-    few = np.array([-len(own) for own in pods])  # one pod becomes another size without a start
+    few = np.array([-len(own) for own in pods])  # a single pod changes its size without a start
     better = np.column_stack(
         [_faster(rps[near], accuracy[near], rates), -amounts[near], -price[near], few]
     )
@@ -93,8 +95,8 @@ def pareto_plans(scenario: Scenario, rates: Floats, cost_weight: float) -> Plans
 
 def _faster(rps: Floats, accuracy: Floats, rates: Floats) -> Floats:
     """
-    The more the better, in each column: speed at each accuracy; where segments are of different
-    accuracies, what plans are worth at some rates.
+    Return columns in which more is better: capacity at each accuracy or, for segments of different
+    accuracies, the plans' values at some rates.
     """
     if (accuracy == accuracy[0]).all():
         return np.cumsum(rps, axis=1)
@@ -102,7 +104,7 @@ def _faster(rps: Floats, accuracy: Floats, rates: Floats) -> Floats:
 
 
 def sizes_of(scenario: Scenario, slot: Slot) -> dict[int, Allocation]:
-    """What a pod there may be resized to, by millicores."""
+    """Return the sizes of a pod in the slot, by millicores."""
     return {
         a.cpu_millicores: a
         for a in scenario.variant(slot.target.variant).allocations
@@ -113,7 +115,7 @@ def sizes_of(scenario: Scenario, slot: Slot) -> dict[int, Allocation]:
 def _behind(
     rps: Floats, price: Floats, accuracy: Floats, rates: Floats, cost_weight: float
 ) -> Floats:
-    """By how much each is below the best, at the rate at which that is the least."""
+    """Return each plan's smallest distance to the best plan over all rates."""
     least = np.full(len(price), np.inf)
     for rate in rates:
         worth = _value(rps, accuracy, np.array([rate]))[0] - cost_weight * price

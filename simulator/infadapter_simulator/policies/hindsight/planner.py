@@ -1,4 +1,4 @@
-"""From what a schedule plans for, step by step, to the best schedule for that."""
+"""From the planned load of each step to the best schedule for it."""
 
 from dataclasses import dataclass
 
@@ -14,28 +14,30 @@ from infadapter_simulator.world.queues import Floats, Ints
 
 MOST_PLANS = 200
 RATES = 100
-"""At so many rates it is looked which plans are near the best."""
+"""Number of rates at which plans near the best are searched."""
 
 WINDOWS = (1, 5, 20, 60)
-"""Steps: a plan may take part if it is among the best of a window as long as one of these."""
+"""
+Window lengths in steps: a plan is considered if it is among the best for a window of one of these.
+"""
 
 CHUNK = 7200
-"""Steps that one programme decides on together."""
+"""Number of steps that one programme decides together."""
 
 NEIGHBOURS = (0.25, 0.5, 0.25)
-"""What queues even out between steps."""
+"""Weights by which queues smooth the load over neighbouring steps."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Aim:
-    """By step: times the requests that come, and whether as they come or evened out."""
+    """By step, the factor on the requests, and whether they are smoothed."""
 
     margins: Floats
     evened: Floats  # 1 or 0
 
 
 class Planner:
-    """For one workload."""
+    """The planner for one workload."""
 
     def __init__(self, scenario: Scenario, workload: Workload) -> None:
         self.step_s = step_s(scenario)
@@ -64,7 +66,10 @@ class Planner:
         return self.step_s * (served - self._cost_weight * self._plans.price)
 
     def _loads(self, path: Ints, margins: Floats) -> Floats:
-        """What the pods are sent: the most accurate as far as the margin allows, or all alike."""
+        """
+        Return the load sent to the pods: to the most accurate as far as the margin allows, or in
+        equal shares.
+        """
         left = self._rps * margins
         rps, variant = self._plans.rps[path], self._plans.variant[path]
         loads = np.zeros((len(path), int(self._plans.variant.max()) + 1))
@@ -80,7 +85,7 @@ class Planner:
 
 
 def _cost_weight(scenario: Scenario, workload: Workload) -> float:
-    """What a unit of price costs in a second, in requests a second that are right."""
+    """Return the cost of a unit of price per second, in correctly answered requests per second."""
     aim = scenario.objective
     mean_rps = len(workload.arrivals_s) / workload.seconds
     whole = (aim.price_of(scenario.budget) or 1.0) * (aim.accuracy_weight or 1e-9)
@@ -88,7 +93,9 @@ def _cost_weight(scenario: Scenario, workload: Workload) -> float:
 
 
 def _promising(plans: Plans, rps: Floats, cost_weight: float) -> Plans:
-    """Those that are among the best of a window, the most often so, and the nearest to these."""
+    """
+    Return the plans that are most often among the best of a window, and those nearest to them.
+    """
     rates, which = np.unique(rps, return_inverse=True)
     worth = plans.value(rates) - cost_weight * plans.price
     used = np.zeros(len(plans))

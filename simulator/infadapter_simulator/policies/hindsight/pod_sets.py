@@ -1,4 +1,4 @@
-"""What may run of one variant: single pods of every size, and sets of pods that are faster."""
+"""The possible pods of one variant: single pods of every size, and faster sets of pods."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from infadapter_simulator.scenario import PodSpeed, Scenario
 from infadapter_solver import CPU, Allocation, PodSize, Variant
 
 FASTER = 1.01
-"""By so much a set of pods must exceed all that is no larger."""
+"""Factor by which a set of pods must exceed every set that is no larger."""
 
 Pods = tuple[Allocation, ...]
-"""The largest first."""
+"""Allocations, the largest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class PodSet:
 
 
 def pod_sets(scenario: Scenario, variant: Variant) -> list[PodSet]:
-    """Those that fit into the budget, the cheapest first."""
+    """Return the sets that fit into the budget, the cheapest first."""
     on_cpu = [a for a in variant.allocations if a.kind == CPU]
     others = [a for a in variant.allocations if a.kind != CPU]
     alone = [(a,) for a in variant.allocations]
@@ -47,7 +47,7 @@ def pod_sets(scenario: Scenario, variant: Variant) -> list[PodSet]:
 
 
 def _fastest(scenario: Scenario, variant: Variant, sizes: Sequence[Allocation]) -> list[Pods]:
-    """Of every sum of sizes the fastest set of two pods or more, the smaller sums first."""
+    """Return for every sum of sizes the fastest set of two or more pods, the smaller sums first."""
     if not sizes:
         return []
     step = gcd(*(a.cpu_millicores for a in sizes))
@@ -69,7 +69,7 @@ def _multiples(scenario: Scenario, sizes: Sequence[Allocation]) -> list[Pods]:
 
 
 def _room(scenario: Scenario, allocation: Allocation) -> int:
-    """How many such pods the budget holds."""
+    """Return how many such pods fit into the budget."""
     used = [(name, n) for name, n in allocation.resources.items() if n]
     return min((scenario.budget.get(name, 0) // n for name, n in used), default=0)
 
@@ -85,8 +85,8 @@ def _set(scenario: Scenario, variant: Variant, pods: Pods) -> PodSet:
 
 def full_speed(variant: Variant, speeds: Sequence[PodSpeed]) -> tuple[Segment, ...]:
     """
-    What pods serve that share their load by speed, the most accurate first; each mixes two of its
-    operating points at most.
+    Return the segments of pods that share their load by speed, the most accurate first; each mixes
+    at most two of its operating points.
     """
     rates: dict[float, float] = {}
     for speed in speeds:

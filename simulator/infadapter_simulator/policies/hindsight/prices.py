@@ -1,4 +1,7 @@
-"""What a request and a unit of the budget are worth when: for the best plan for a mean rate."""
+"""
+Initial prices of a request and a unit of the budget over time: those of the best plan for a mean
+rate.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,24 +14,24 @@ from infadapter_simulator.simulate import Workload
 from infadapter_simulator.world.queues import Floats
 
 TRIED = 2000
-"""Prices of a unit that are compared; the lower ones are closer together."""
+"""Number of candidate prices of a unit; lower ones are closer together."""
 
 CELLS = 4
-"""In a second, so that a request waits hardly longer than it may."""
+"""Time cells per second, so that rounding to a cell hardly extends a request's permitted wait."""
 
 LEAST_RPS = 1e-9
-"""In place of nothing, where a size has not got an operating point."""
+"""Rate instead of zero, for a size without an operating point."""
 
 ROUNDS = 3
-"""How often each resource's price is looked for, given the others'."""
+"""Rounds in which each resource's price is searched, given the others'."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Demand:
-    """What a request is worth is 1 at an accuracy of 1."""
+    """Requests over time; a correct answer to a request is worth its accuracy."""
 
     requests: Floats  # by cell of time
-    cost_weight: float  # of a unit of price for a second
+    cost_weight: float  # per unit of price and second
 
     @property
     def seconds(self) -> int:
@@ -59,8 +62,8 @@ def prices_for(
     scenario: Scenario, demand: Demand, layers: Sequence[Layer], smoothed_s: int
 ) -> Prices:
     """
-    Of the mean rate of so many seconds around each: pods change too slowly for a price that follows
-    every second.
+    Return prices for the mean rate of `smoothed_s` seconds around each second, since pods change
+    too slowly to follow a price by the second.
     """
     rates, second = np.unique(
         np.round(_smoothed(demand.by_second, smoothed_s)), return_inverse=True
@@ -79,14 +82,20 @@ def prices_for(
 
 
 def highest_price(layers: Sequence[Layer], name: str) -> float:
-    """Of a unit of the resource: as if all that it serves were right for it."""
+    """
+    Return an upper limit on the price of a unit of the resource: as if everything that it serves
+    were correct because of it.
+    """
     return max(float((layer.rps[:, 1:] / _held(layer, name)).max()) for layer in layers)
 
 
 def _by_price(
     demand: Demand, layers: Sequence[Layer], units: Mapping[str, Floats], name: str, tried: Floats
 ) -> Floats:
-    """By price of the one resource and by rate; where no other has a price, alike for all rates."""
+    """
+    Return the surplus of a request by the one resource's price and by rate; equal for all rates if
+    no other resource has a price.
+    """
     if len(units) == 1:
         return _surplus(demand, layers, {name: tried})[:, None]
     return np.array(
@@ -98,7 +107,7 @@ def _by_price(
 
 
 def _surplus(demand: Demand, layers: Sequence[Layer], units: Mapping[str, Floats]) -> Floats:
-    """What serving a request is worth where it is worth the most, less what it takes."""
+    """Return the largest value of serving a request, minus its cost."""
     found = np.zeros_like(next(iter(units.values())))
     for layer in layers:
         held = demand.cost_weight * layer.price[1:, None] + sum(

@@ -1,4 +1,4 @@
-"""The dynamic programme over time: plans are its states, moves lead from one to another."""
+"""The dynamic programme over time: its states are plans, its transitions the moves between them."""
 
 import numpy as np
 
@@ -11,10 +11,9 @@ NEVER = -1e300
 
 def best_path(worth: Floats, moves: Moves, cost_weight: float, begin: int | None) -> Ints:
     """
-    The plan of each step, so that the worth of all steps less the moves' cost is the highest.
-
-    `worth` is by step and plan; `begin` is the plan of step 0, None: any. What is decided at the
-    beginning is in force after two steps at the earliest.
+    Return the plan of each step that maximises the value of all steps minus the cost of the moves.
+    `worth` is by step and plan; `begin` is the plan of step 0, or None for any. A decision at the
+    start is in force after two steps at the earliest.
     """
     first = np.full(worth.shape[1], NEVER)
     if begin is None:
@@ -38,10 +37,10 @@ def _path(
     cost: Floats,
 ) -> Ints:
     steps, plans = worth.shape
-    until = np.zeros((steps + 1, plans))  # worth of all steps before
+    until = np.zeros((steps + 1, plans))  # value of all earlier steps
     best = np.full((steps, plans), NEVER)
     by = np.full((steps, plans), -1, dtype=np.int64)
-    # Plan by plan: for rows of arrays the compiler takes twice as long, for what it says of shapes.
+    # Plan by plan: for rows of arrays compilation takes twice as long.
     for plan in range(plans):
         best[0, plan] = begin[plan]
         for t in range(steps):

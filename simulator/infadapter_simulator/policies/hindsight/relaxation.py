@@ -45,11 +45,11 @@ from infadapter_simulator.simulate import Workload
 from infadapter_simulator.world.queues import Floats, Ints
 
 SMOOTHED_S = (7, 11, 21, 41)
-"""Prices are at first those of the mean rate over so long, whichever of these is the best."""
+"""Initial prices are those of the mean rate over these windows, s; the best is used."""
 
 
 def upper_bound(scenario: Scenario, workload: Workload) -> float:
-    """On the objective of every policy on this workload."""
+    """Return an upper bound on the objective of every policy for this workload."""
     lagrangian = Lagrangian(scenario, demand_of(scenario, workload))
     begins = [lagrangian.begin(smoothed_s) for smoothed_s in SMOOTHED_S]
     begin = min(begins, key=lambda prices: lagrangian.at(prices)[0])
@@ -58,7 +58,10 @@ def upper_bound(scenario: Scenario, workload: Workload) -> float:
 
 
 class Lagrangian:
-    """All prices are one vector: those of requests by cell, then of each resource by second."""
+    """
+    The dual function. All prices are one vector: those of requests by cell, then those of each
+    resource by second.
+    """
 
     def __init__(self, scenario: Scenario, demand: Demand) -> None:
         self._scenario, self._demand = scenario, demand
@@ -75,7 +78,7 @@ class Lagrangian:
         return np.concatenate([prices.request, *(prices.units[name] for name in self._names)])
 
     def at(self, vector: Floats) -> tuple[float, Floats]:
-        """Its value at these prices, and by how much it grows with each of them."""
+        """Return the value at these prices, and its gradient."""
         prices = self._prices(vector)
         price, whose = _lowest(prices.request, ceil(CELLS * self._scenario.slo_s - 1e-9))
         cheapest = {name: _lowest(unit, 1) for name, unit in prices.units.items()}
@@ -101,7 +104,10 @@ class Lagrangian:
     def _costs(
         self, layer: Layer, cheapest: Mapping[str, tuple[Floats, Ints]]
     ) -> tuple[Floats, Floats]:
-        """By second and level: of what serves, and of what is held before it does."""
+        """
+        Return costs by second and level: of levels that serve, and of levels held before they
+        serve.
+        """
         seconds = self._demand.seconds
         money = np.repeat(self._demand.cost_weight * layer.price[:, None], seconds, axis=1)
         unit = money + sum(
@@ -125,14 +131,17 @@ class Lagrangian:
 
 
 def _served_rps(gain: Floats, rps: Floats) -> Floats:
-    """Both are by time and point: that of the point that is worth the most, if it is anything."""
+    """
+    Return the rate of the most valuable point by time, 0 if none has a value; both arguments are by
+    time and point.
+    """
     best = (gain * rps).argmax(axis=1)
     at = np.arange(len(best))
     return np.where(gain[at, best] > 0, rps[at, best], 0.0)
 
 
 def _least(prices: Floats, before: int) -> Floats:
-    """Of each row: what is the lowest of each time and so many before it."""
+    """Return for each row the minimum over each time and the `before` times preceding it."""
     found = prices.copy()
     for shift in range(1, before + 1):
         np.minimum(found[:, shift:], prices[:, :-shift], out=found[:, shift:])
@@ -140,7 +149,7 @@ def _least(prices: Floats, before: int) -> Floats:
 
 
 def _lowest(prices: Floats, before: int) -> tuple[Floats, Ints]:
-    """Of each time and so many before it, and which of them it is."""
+    """Return the minimum over each time and the `before` times preceding it, and its position."""
     found, whose = prices.copy(), np.arange(len(prices))
     for shift in range(1, before + 1):
         lower = np.flatnonzero(prices[:-shift] < found[shift:])

@@ -1,4 +1,4 @@
-"""A schedule made in hindsight: which plan when, and the policy that carries it out."""
+"""A schedule made in hindsight: the plan of each step, and the policy that carries it out."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,27 +22,30 @@ from infadapter_solver import Allocation
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Schedule:
-    """By step."""
+    """The plan of each step."""
 
     plans: Plans
     path: Ints
-    loads: Floats  # by step and variant, the most accurate first: what it is sent, to scale
+    loads: Floats  # by step and variant, the most accurate first; relative load
 
 
 class Order(NamedTuple):
-    """Sorted by time; of one time, pods go and start before weights are sent and sizes change."""
+    """
+    An action, sorted by time; at equal times pods are removed and started before weights and sizes
+    change.
+    """
 
     at_s: float
     turn: int
     slot: int
-    millicores: int  # of a start or a resize; of weights: the step
+    millicores: int  # of a start or a resize; for weights, the step
 
 
 _GO, _START, _WEIGH, _RESIZE = range(4)
 
 
 class Scheduled:
-    """Everything is ordered so much earlier that it is in force when its step begins."""
+    """The policy. It requests every change early enough to be in force when its step begins."""
 
     name = "hindsight"
 
@@ -53,7 +56,7 @@ class Scheduled:
         times = times_of(scenario, self._slots)
         self._orders = sorted(_orders(schedule, self._sizes, times, scenario))
         self._next = 0
-        self._pods: dict[int, SimulatedPod] = {}  # by slot, the last one
+        self._pods: dict[int, SimulatedPod] = {}  # the last pod by slot
         variants = sorted(scenario.variants, key=lambda variant: -variant.accuracy)
         column = {variant.name: at for at, variant in enumerate(variants)}
         self._column = [column[slot.target.variant] for slot in self._slots]
@@ -91,7 +94,7 @@ class Scheduled:
         self._pods[slot] = world.start(variant, size, kind=kind, ready=ready)
 
     def _weigh(self, world: World, step: int, *, at_once: bool = False) -> None:
-        """Pods of one variant share its load by their speed."""
+        """Set weights; pods of one variant share its load by their speed."""
         there = self._schedule.plans.millicores[self._schedule.path[step]]
         speeds = {
             int(slot): self._scenario.speed(

@@ -2,9 +2,9 @@
 The best static choice: a set of pods that never changes, chosen in hindsight.
 
 All sets of up to three variants within the budget are ranked by a fluid model of the whole trace:
-each second's requests go to the most accurate pods as far as their full speed reaches, in pods with
-operating points to the most accurate of these. The best sets are simulated request by request, and
-the best objective wins, whatever its violations are.
+each second's requests go to the most accurate pods up to their full speed, and in pods with
+operating points to the most accurate point. The best sets are simulated request by request, and the
+best objective wins, whatever its violations.
 """
 
 from collections.abc import Iterator, Sequence
@@ -49,7 +49,7 @@ def _tried(
 
 
 def ranked(scenario: Scenario, workload: Workload, most: int = SIMULATED) -> list[StaticPlan]:
-    """The best by the fluid model, the best first."""
+    """Return the best plans by the fluid model, the best first."""
     fluid = _fluid(scenario, workload)
     found: list[tuple[float, tuple[PodGroup, ...]]] = []
     for options in variant_sets(scenario):
@@ -76,7 +76,7 @@ def _fluid(scenario: Scenario, workload: Workload) -> _Fluid:
     counts = np.histogram(workload.arrivals_s, bins=np.arange(workload.seconds + 1))[0]
     seconds = np.bincount(counts)  # by rate
     rates = np.arange(len(seconds), dtype=np.float64)
-    as_busy = np.cumsum(seconds[::-1])[::-1]  # seconds of at least this rate
+    as_busy = np.cumsum(seconds[::-1])[::-1]  # seconds with at least this rate
     served = np.concatenate([[0.0], np.cumsum(as_busy[1:].astype(np.float64))])
     return _Fluid(rates, served / max(served[-1], 1.0))
 
@@ -84,7 +84,10 @@ def _fluid(scenario: Scenario, workload: Workload) -> _Fluid:
 def _values(
     fluid: _Fluid, scenario: Scenario, options: Sequence[Sequence[PodGroup]]
 ) -> tuple[Floats, np.ndarray[tuple[int, ...], np.dtype[np.intp]]]:
-    """Of all choices of one group for each variant that the budget has room for, and which."""
+    """
+    Return the values of all combinations of one group per variant that fit the budget, and the
+    combinations.
+    """
     picks = np.indices([len(groups) for groups in options]).reshape(len(options), -1).T
     picks = picks[_within(scenario, options, picks)]
     accuracy, speed, cost = np.zeros(len(picks)), np.zeros(len(picks)), np.zeros(len(picks))
@@ -117,7 +120,7 @@ def _within(
 
 
 def _by_segment(scenario: Scenario, groups: Sequence[PodGroup]) -> Iterator[tuple[Floats, Floats]]:
-    """Of each group its rate at full speed and how accurate that is; by operating point."""
+    """Yield each group's rate at full speed and its accuracy, by operating point."""
     segments = [_segments(scenario, group) for group in groups]
     for number in range(max(map(len, segments))):
         own = [each[number] if number < len(each) else Segment(0.0, 0.0) for each in segments]

@@ -1,4 +1,4 @@
-"""All that a static choice may be made of."""
+"""The candidates of a static choice."""
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
@@ -10,11 +10,11 @@ from infadapter_solver import Allocation, PodGroup, Target, Variant
 
 MOST_VARIANTS = 3
 MOST_CHOICES = 2_000_000
-"""Where there are more than this, sizes are left out evenly."""
+"""Limit on the combinations; beyond it sizes are left out evenly."""
 
 
 def variant_sets(scenario: Scenario) -> Iterator[list[list[PodGroup]]]:
-    """Sets of variants, the most accurate first, with what may run of each."""
+    """Yield sets of variants, the most accurate first, with the possible groups of each."""
     variants = sorted(scenario.variants, key=lambda variant: -variant.accuracy)
     groups = [found for variant in variants if (found := _groups(scenario, variant))]
     sets = [
@@ -33,7 +33,7 @@ def _count(chosen: Sequence[Sequence[PodGroup]], every: int) -> int:
 
 
 def _groups(scenario: Scenario, variant: Variant) -> list[PodGroup]:
-    """One pod of any size, or several of the largest; by price."""
+    """Return one pod of each size, or several of the largest, by price."""
     kinds = {allocation.kind for allocation in variant.allocations}
     largest = [
         max((a for a in variant.allocations if a.kind == kind), key=lambda a: a.capacity_rps)
@@ -52,7 +52,7 @@ def _groups(scenario: Scenario, variant: Variant) -> list[PodGroup]:
 
 
 def _room(scenario: Scenario, allocation: Allocation) -> int:
-    """How many such pods the budget holds."""
+    """Return how many such pods fit into the budget."""
     return min(
         (scenario.budget.get(name, 0) // amount for name, amount in _used(allocation)), default=0
     )

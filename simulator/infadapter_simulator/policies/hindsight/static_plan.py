@@ -1,4 +1,4 @@
-"""Pods that never change; only their weights follow the load."""
+"""Pods that never change; only their traffic weights follow the load."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,12 +14,15 @@ from infadapter_simulator.world.world import World
 from infadapter_solver import CPU, PodGroup
 
 CYCLE_S = 2.0
-"""How often weights may move."""
+"""Time between changes of the weights, s."""
 
 
 @dataclass(slots=True)
 class StaticPlan:
-    """The operator's own rule shares the requests: by accuracy, at the rate of now."""
+    """
+    A static set of pods. The operator's own rule shares the requests: by accuracy, at the current
+    rate.
+    """
 
     groups: tuple[PodGroup, ...]
     _sent: Mapping[str, int] = field(default_factory=dict, init=False, repr=False)
@@ -73,7 +76,7 @@ def _rate_now_rps(world: World) -> float:
 
 
 def _said(group: PodGroup) -> str:
-    """Such as `resnet50:8`, or `2*resnet50:8` for two such pods."""
+    """Return a name such as `resnet50:8`, or `2*resnet50:8` for two such pods."""
     kind = group.target.kind
     size = f"{group.allocation.cpu_millicores / 1000:g}" if kind == CPU else kind
     pods = f"{group.pods}*" if group.pods > 1 else ""

@@ -1,4 +1,7 @@
-"""Violations that nobody could avoid, and those for which he must hold more than he ever saw."""
+"""
+Violations that no policy can avoid, and those that only a reserve beyond every observed rate
+avoids.
+"""
 
 from math import floor
 from typing import NamedTuple
@@ -13,7 +16,7 @@ from infadapter_simulator.world.queues import Floats
 
 
 class Missed(NamedTuple):
-    """As shares of all requests."""
+    """Shares of all requests."""
 
     unavoidable: float
     sudden: float
@@ -21,15 +24,15 @@ class Missed(NamedTuple):
 
 def missed(scenario: Scenario, workload: Workload) -> Missed:
     """
-    Both of a fluid that waits no longer than the SLO.
+    Return both for a fluid that waits no longer than the SLO.
 
-    `unavoidable`: with the fastest variant always on the whole budget. No policy has fewer that
-    keeps to the budget, whether it knows what comes or not, and whatever it gives up for it.
+    `unavoidable`: with the fastest variant always on the whole budget. No policy within the budget
+    has fewer, whether it knows the future or not, and whatever it sacrifices.
 
-    `sudden`: with pods for the highest rate that was seen one start before, from the history on,
-    and no more than the budget holds. It is what who learns from the load alone misses, and no
-    bound: who holds a reserve beyond all that he ever saw, or grows what runs in place, has fewer,
-    and who gives back what he holds has more.
+    `sudden`: with pods for the highest rate observed up to one start time ago, the history
+    included, within the budget. This is what a policy misses that learns from the load alone. It is
+    no bound: a policy with a reserve beyond every observed rate, or one that resizes pods in place,
+    has fewer, and one that scales down has more.
     """
     counts = np.histogram(workload.arrivals_s, bins=np.arange(workload.seconds + 1))[0]
     requests = np.asarray(counts, dtype=np.float64)
@@ -44,7 +47,7 @@ def missed(scenario: Scenario, workload: Workload) -> Missed:
 
 
 def _most_rps(scenario: Scenario) -> float:
-    """Of pods of all kinds, each kind as if it had the budget for itself."""
+    """Return the rate of pods of all kinds, as if each kind had the whole budget."""
     by_kind: dict[str, float] = {}
     for layer in layers_of(scenario):
         by_kind[layer.kind] = max(float(layer.rps.max()), by_kind.get(layer.kind, 0.0))
@@ -52,13 +55,13 @@ def _most_rps(scenario: Scenario) -> float:
 
 
 def _delay_s(scenario: Scenario) -> float:
-    """From the end of a second until pods can serve that start for it."""
+    """Return the time from the end of a second until pods started for it can serve, s."""
     start_s = min(scenario.start_s(variant.name) for variant in scenario.variants)
     return scenario.scrape_delay_s + start_s
 
 
 def _highest_seen(requests: Floats, history_rps: Floats, delay_s: float) -> Floats:
-    """By second, of the seconds that had ended so long before it began."""
+    """Return by second the highest rate of the seconds that ended at least `delay_s` before it."""
     known = np.concatenate([history_rps, requests])
     highest = np.maximum.accumulate(known)
     last = len(history_rps) + np.arange(len(requests)) - 1 - floor(delay_s)

@@ -30,7 +30,7 @@ class CpuUtilisation:
 
     pods: Deployment
     target: float
-    before_cores: float  # of one pod, before the run
+    before_cores: float  # usage of one pod before the run
     seed: int
     scrapes: Ticker
     scraped_s: float = 0.0
@@ -46,7 +46,7 @@ class CpuUtilisation:
         return cpu_proposal(seen, round(100 * self.target), len(live), world.now_s)
 
     def _scrape(self, world: World, live: list[SimulatedPod]) -> None:
-        """All that metrics-server did since the last sync."""
+        """Process the scrapes of metrics-server since the last sync."""
         self.containers = {pod.slot: self._container(world, pod) for pod in live}
         for at_s in self.scrapes.between(self.scraped_s, world.now_s):
             for one in self.containers.values():

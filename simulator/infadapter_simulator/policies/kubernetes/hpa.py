@@ -1,8 +1,9 @@
 """
 The Horizontal Pod Autoscaler on CPU utilisation or on requests per second (Kubernetes 1.36.3).
 
-`behavior` is absent, limits equal requests, replicas lie between 1 and what the budget holds. The
-rules are in hpa_rules.py. A rate has no readiness rules and no saturation: the strongest plain HPA.
+`behavior` is absent, limits equal requests, and replicas lie between 1 and the number that fits the
+budget. The rules are in hpa_rules.py. A rate has no readiness rules and no saturation: the
+strongest plain HPA.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,23 +27,23 @@ from infadapter_simulator.policies.ticking import Ticker, ticker
 from infadapter_simulator.world.world import World
 
 ADAPTER_RATE = RateMetric(scrape_s=1.0, window_s=15.0)
-"""Through an external metrics adapter, with the same scrapes of the router that ours has."""
+"""The metric of an external metrics adapter, with the same scrapes of the router as ours."""
 
 
 class Metric(Protocol):
-    """What an HPA scales on."""
+    """The metric that an HPA scales on."""
 
     def first_pods(self, mean_rps: float) -> int:
-        """Where it has come to rest under this load."""
+        """Return the steady number of pods under this load."""
         ...
 
     def proposal(self, world: World) -> int | None:
-        """How many pods it asks for now; None where it isn't known."""
+        """Return the proposed number of pods; None if the metric is unknown."""
         ...
 
 
 MetricOf = Callable[[World, Deployment, float, float], Metric]
-"""From the world, the pods, the target utilisation and the rate before the run."""
+"""Makes a metric from the world, the pods, the target utilisation and the rate before the run."""
 
 
 @dataclass(slots=True, kw_only=True)

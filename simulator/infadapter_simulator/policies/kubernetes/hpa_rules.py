@@ -17,7 +17,7 @@ CPU_INITIALISATION_S = 300.0  # --horizontal-pod-autoscaler-cpu-initialization-p
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What metrics-server shows of a pod."""
+    """A pod's usage as shown by metrics-server."""
 
     millicores: int
     window_s: float
@@ -26,18 +26,18 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodSeen:
-    """What the HPA knows of a pod that isn't being deleted."""
+    """The HPA's view of a pod that is not terminating."""
 
-    pending: bool  # its container doesn't run yet
+    pending: bool  # its container does not run yet
     request_millicores: int
     started_at_s: float
     ready: bool
-    ready_since_s: float  # the last time; of no meaning where it was never Ready
+    ready_since_s: float  # the last transition; meaningless if it was never Ready
     was_ready: bool
     usage: Usage | None
 
     def is_unready(self, now_s: float) -> bool:
-        """Whether its usage is left out as that of a pod which starts."""
+        """Whether its usage is ignored because it is starting."""
         if self.pending or self.usage is None:
             return self.pending
         if now_s - self.started_at_s >= CPU_INITIALISATION_S:
@@ -46,12 +46,15 @@ class PodSeen:
 
 
 def is_within(ratio: float) -> bool:
-    """Near enough to change nothing, both ends included."""
+    """Whether the ratio is within the tolerance, both ends included."""
     return 1 - TOLERANCE <= ratio <= 1 + TOLERANCE
 
 
 def cpu_ratio(used: Sequence[tuple[float, int]], target_percent: int) -> float:
-    """Of usage and request, each in millicores; the percentage is cut to a whole number first."""
+    """
+    Return usage over request, each in millicores, relative to the target; the percentage is
+    truncated first.
+    """
     usage, request = sum(one for one, _ in used), sum(one for _, one in used)
     return math.floor(100 * usage / request) / target_percent
 
@@ -59,7 +62,7 @@ def cpu_ratio(used: Sequence[tuple[float, int]], target_percent: int) -> float:
 def cpu_proposal(
     pods: Sequence[PodSeen], target_percent: int, current: int, now_s: float
 ) -> int | None:
-    """How many pods this utilisation asks for; None where nothing is known."""
+    """Return the number of pods for this utilisation; None if no usage is known."""
     unready = [pod for pod in pods if pod.is_unready(now_s)]
     missing = [pod for pod in pods if pod.usage is None and not pod.pending]
     used = [
@@ -80,7 +83,10 @@ def cpu_proposal(
 def _assumed(
     missing: Sequence[PodSeen], idle: Sequence[PodSeen], ratio: float, target_percent: int
 ) -> list[tuple[float, int]]:
-    """Against the direction: nothing is used on the way up, all on the way down."""
+    """
+    Return assumed usages against the direction of scaling: none when scaling up, the full request
+    when scaling down.
+    """
     nothing = [(0.0, pod.request_millicores) for pod in idle]
     if ratio == 1:
         return nothing
@@ -91,7 +97,7 @@ def _assumed(
 def _damped(
     used: Sequence[tuple[float, int]], ratio: float, target_percent: int, current: int
 ) -> int:
-    """What is left of a proposal once all pods count: nothing if it turns round."""
+    """Return the proposal with all pods counted; the current number if the direction reverses."""
     again = cpu_ratio(used, target_percent)
     pods = math.ceil(again * len(used))
     turned = ratio < 1 < again or again < 1 < ratio
@@ -100,13 +106,16 @@ def _damped(
 
 
 def average_value_proposal(total: float, per_pod: float, pods: int) -> int:
-    """For an external metric with AverageValue: all created pods count, Ready or not."""
+    """
+    Return the proposal for an external metric with AverageValue: all created pods count, Ready or
+    not.
+    """
     return pods if pods and is_within(total / (per_pod * pods)) else math.ceil(total / per_pod)
 
 
 @dataclass(slots=True)
 class Stabiliser:
-    """Remembers raw proposals and never goes below the highest of the last five minutes."""
+    """Remembers raw proposals, and returns the highest of the last five minutes."""
 
     proposals: list[tuple[float, int]] = field(default_factory=list)
 

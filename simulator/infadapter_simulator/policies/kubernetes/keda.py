@@ -1,9 +1,9 @@
 """
-KEDA's Prometheus trigger and the HPA that it makes (KEDA 2.21.0, Kubernetes 1.36.3).
+KEDA's Prometheus trigger and the HPA that it creates (KEDA 2.21.0, Kubernetes 1.36.3).
 
-With minReplicaCount 1 KEDA only makes the HPA (AverageValue, `behavior` empty, controllers/keda/
-hpa.go) and answers each of its syncs with an instant query; the polling interval and the cooldown
-have no part in it. The threshold is a quantity of three decimals.
+With minReplicaCount 1 KEDA only creates the HPA (AverageValue, `behavior` empty,
+controllers/keda/hpa.go) and answers each of its syncs with an instant query; the polling interval
+and the cooldown have no effect. The threshold is a quantity of three decimals.
 """
 
 from infadapter_simulator.policies.kubernetes.hpa import Hpa
@@ -11,7 +11,7 @@ from infadapter_simulator.policies.kubernetes.rate_metric import RateMetric, rps
 from infadapter_simulator.policies.kubernetes.replicas import SETTINGS, Setting
 
 PROMETHEUS_RATE = RateMetric(scrape_s=5.0, window_s=30.0)
-"""The quicker of the usual: by default Prometheus scrapes every 60 s."""
+"""The faster of the usual settings: by default Prometheus scrapes every 60 s."""
 
 
 def keda(variant: str, setting: Setting) -> Hpa:

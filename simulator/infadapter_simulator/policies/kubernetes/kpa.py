@@ -1,8 +1,8 @@
 """
 Knative's autoscaler on concurrency, its default class (Knative Serving at 98e5ef90).
 
-containerConcurrency is the number of a pod's servers; min-scale is 1, max-scale what the budget
-holds. The activator is out of the path (target-burst-capacity 0), so requests wait in the pods'
+containerConcurrency is the number of a pod's servers; min-scale is 1, max-scale what fits the
+budget. The activator is not in the path (target-burst-capacity 0), so requests wait in the pods'
 queue-proxies. The rules are in kpa_rules.py.
 """
 
@@ -78,7 +78,7 @@ class _Run:
     decider: Decider
     ticks: Ticker
     scrapes: Ticker
-    report_age_s: float  # how old a queue-proxy's report is when it is scraped
+    report_age_s: float  # age of a queue-proxy's report when it is scraped
     before: float  # requests in all pods before the run
     rng: np.random.Generator
     scraped_s: float = 0.0
@@ -93,7 +93,7 @@ class _Run:
             self.pods.scale(world, self.pods.clamped(wanted))
 
     def _scrape(self, world: World, ready: list[SimulatedPod], at_s: float) -> None:
-        """The last report of some pods, taken for all of them; nothing where none is Ready."""
+        """Use the last report of some pods for all of them; nothing if none is Ready."""
         if not ready:
             return
         asked = self._asked(ready, at_s)
@@ -115,7 +115,7 @@ class _Run:
 
 
 def _begun(pods: Deployment, utilisation: float, mean_rps: float, seed: int) -> _Run:
-    """As if the load of the first minute had been there for a stable window already."""
+    """Return a run in the state after a stable window under the load of the first minute."""
     rng = np.random.default_rng([seed, 31])
     decider = Decider(target_concurrency(pods.servers, utilisation))
     before = pods.usage_cores(mean_rps)

@@ -17,13 +17,15 @@ UP_RATE = 1000.0  # max-scale-up-rate
 DOWN_RATE = 2.0  # max-scale-down-rate
 TICK_S = 2.0
 SCRAPE_S = 1.0
-REPORT_S = 1.0  # a queue-proxy's report covers so much
-QUEUE_DEPTH = 10  # times containerConcurrency wait in a queue-proxy, further requests get 503
+REPORT_S = 1.0  # period of a queue-proxy's report, s
+QUEUE_DEPTH = (
+    10  # multiple of containerConcurrency that a queue-proxy queues; further requests get 503
+)
 
 
 @dataclass(slots=True)
 class Window:
-    """Buckets of one second. Silence at its end is not zero, holes before it are."""
+    """Buckets of one second. Missing data at its end is not zero, gaps before it are."""
 
     seconds: int
     buckets: deque[tuple[int, float]] = field(default_factory=deque)
@@ -52,9 +54,9 @@ class Window:
 
 @dataclass(slots=True)
 class Decider:
-    """How many pods, from the concurrency of both windows; it begins outside panic."""
+    """The number of pods from the concurrency of both windows; it starts outside panic mode."""
 
-    target: float  # requests in a pod, the utilisation included
+    target: float  # requests per pod, including the target utilisation
     stable: Window = field(default_factory=lambda: Window(STABLE_S))
     panic: Window = field(default_factory=lambda: Window(PANIC_S))
     panic_since_s: float | None = None
@@ -65,7 +67,7 @@ class Decider:
             window.record(math.floor(at_s), concurrency)
 
     def wanted(self, now_s: float, ready: int) -> int | None:
-        """None where the decision that stands is kept, as nothing is known."""
+        """Return the number of pods; None if nothing is known, and the last decision is kept."""
         second = math.floor(now_s)
         if self.stable.first is None or second - self.stable.last > STABLE_S:
             return None
@@ -91,12 +93,12 @@ def target_concurrency(container_concurrency: int, utilisation: float) -> float:
 
 
 def scraped_pods(pods: int) -> int:
-    """How many of the Ready pods are asked."""
+    """Return how many Ready pods are scraped."""
     return pods if pods <= 3 else math.ceil(15.3664 * pods / (pods + 14.3664))
 
 
 def old_first(ready_since_s: Iterable[tuple[int, float]], at_s: float) -> list[int]:
-    """Pods (with the time since which they are Ready) in their order, but the young ones last."""
+    """Return the pods (number, Ready since) in order, with young ones last."""
     pods = list(ready_since_s)
     old = [pod for pod, since_s in pods if at_s - since_s >= STABLE_S]
     return old + [pod for pod, since_s in pods if at_s - since_s < STABLE_S]

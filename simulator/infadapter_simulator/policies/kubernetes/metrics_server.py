@@ -1,10 +1,10 @@
 """
-How old and how long the CPU usage is that metrics-server shows.
+Age and window of the CPU usage that metrics-server shows.
 
 The kubelet's cAdvisor reads a container's CPU counter every 10 to 20 s (cadvisor 0.56.2,
 manager/container.go: 10 s with up to 100 % jitter). metrics-server scrapes the newest reading every
 15 s and shows the rate between the last two that differ; for a container that is 10 to 15 s old one
-is enough (pkg/storage/pod.go).
+reading is enough (pkg/storage/pod.go).
 """
 
 from dataclasses import dataclass, field
@@ -14,17 +14,17 @@ import numpy as np
 READ_S = 10.0
 JITTER_S = 10.0
 RESOLUTION_S = 15.0  # of the shipped manifest and chart
-FRESH_S = 10.0  # so old a container must be for one reading to be enough
+FRESH_S = 10.0  # minimum age of a container for which one reading is enough
 
 
 @dataclass(slots=True)
 class Container:
-    """Its readings' times as cAdvisor takes them, and the two that metrics-server has."""
+    """The times of cAdvisor's readings, and the two that metrics-server has."""
 
     started_at_s: float
     first_read_s: float
     rng: np.random.Generator
-    window: tuple[float, float] | None = None  # what is shown: from one reading to the next
+    window: tuple[float, float] | None = None  # the interval shown, between two readings
     stored_s: float | None = None
     _read_s: float | None = field(default=None, init=False)
     _next_s: float = field(default=0.0, init=False)
@@ -53,5 +53,8 @@ class Container:
 
 
 def container(started_at_s: float, rng: np.random.Generator) -> Container:
-    """cAdvisor reads a new one at once; where it stands with one from before the run is drawn."""
+    """
+    Return a container; cAdvisor reads a new one at once, the phase of one from before the run is
+    drawn.
+    """
     return Container(started_at_s, max(started_at_s, -float(rng.uniform(60, 80))), rng)

@@ -1,8 +1,8 @@
 """
-A rate as Prometheus gives it: `rate(requests_total[window])` over scrapes.
+A rate as Prometheus computes it: `rate(requests_total[window])` over scrapes.
 
-Its samples lie inside the window, so it is the mean over the time between the first and the last of
-them; with fewer than two there is none (Prometheus 0.316, promql/functions.go).
+It is the mean over the time between the first and the last sample inside the window; with fewer
+than two samples there is none (Prometheus 0.316, promql/functions.go).
 """
 
 from collections.abc import Callable
@@ -25,14 +25,17 @@ class RateMetric:
 
 @dataclass(frozen=True, slots=True)
 class ScrapedRate:
-    """`before_rps` is what arrived before the run."""
+    """The rate of one counter; `before_rps` is the rate before the run."""
 
     metric: RateMetric
     scrapes: Ticker
     before_rps: float
 
     def span_s(self, now_s: float, lag_s: float) -> tuple[float, float] | None:
-        """The first and the last sample in the window; a sample is there `lag_s` after it."""
+        """
+        Return the times of the first and last sample in the window; a sample is available `lag_s`
+        later.
+        """
         last_s = self.scrapes.last_s(now_s - lag_s)
         first_s = self.scrapes.last_s(now_s - self.metric.window_s)
         if first_s < now_s - self.metric.window_s - 1e-9:
@@ -40,7 +43,7 @@ class ScrapedRate:
         return (first_s, last_s) if last_s > first_s + 1e-9 else None
 
     def rps(self, world: World) -> float:
-        """0 where there is none, as KEDA's ignoreNullValues says."""
+        """Return the rate, or 0 without one, as by KEDA's ignoreNullValues."""
         span = self.span_s(world.now_s, world.scenario.scrape_delay_s)
         if span is None:
             return 0.0
@@ -52,7 +55,7 @@ class ScrapedRate:
 
 @dataclass(slots=True)
 class Rps:
-    """An external metric with AverageValue: the service's rate over what a pod should serve."""
+    """An external metric with AverageValue: the service's rate over the target rate per pod."""
 
     rate: ScrapedRate
     per_pod_rps: float
@@ -65,7 +68,7 @@ class Rps:
 
 
 def rps_metric(metric: RateMetric) -> Callable[[World, Deployment, float, float], Rps]:
-    """So that each pod serves the target's share of its capacity within the SLO."""
+    """Return a metric whose target is a share of a pod's capacity within the SLO."""
 
     def metric_of(world: World, pods: Deployment, target: float, mean_rps: float) -> Rps:
         rng = np.random.default_rng([world.seed, 24])

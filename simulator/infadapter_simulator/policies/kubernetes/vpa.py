@@ -2,8 +2,9 @@
 The Vertical Pod Autoscaler as published: recommender and updater (VPA 1.7.1), one pod, CPU only.
 
 Mode InPlaceOrRecreate, minReplicas 1, limits equal to requests, maxAllowed the budget. Its updater
-(updater/priority/update_priority_calculator.go) moves a pod whose request lies outside the bounds,
-or that is 12 h old and 10 % from the target. A pod gets the measured size next above its request.
+(updater/priority/update_priority_calculator.go) changes a pod whose request is outside the bounds,
+or that is 12 h old and differs by 10 % from the target. A pod gets the next measured size above its
+request.
 """
 
 from collections.abc import Mapping
@@ -34,14 +35,14 @@ from infadapter_solver import CPU
 
 UPDATER_S = 60.0
 WINDOW_S = 15.0
-"""Of the one usage that metrics-server shows when the recommender asks."""
+"""Window of the usage that metrics-server shows to the recommender, s."""
 
 OLD_S = 12 * 3600.0
 LEAST_CHANGE = 0.1
 
 
 def moves(request_millicores: int, recommendation: Recommendation, age_s: float) -> bool:
-    """Whether the updater gives a pod the target."""
+    """Whether the updater applies the target to a pod."""
     if not recommendation.lower <= request_millicores <= recommendation.upper:
         return True
     change = abs(request_millicores - recommendation.target) / request_millicores
@@ -51,23 +52,23 @@ def moves(request_millicores: int, recommendation: Recommendation, age_s: float)
 @dataclass(slots=True)
 class Sampler:
     """
-    Feeds a recommender with the pods' usage: what requests keep busy, and with each of them
-    `beside_s` of a core for what isn't the model's, such as idle threads that spin and decoding.
-    That gives way where no core is left: the profile measured full pods, with all they do.
+    Feeds a recommender with the pods' usage: that of requests, and with each of them `beside_s`
+    core-seconds outside the model, such as spinning idle threads and decoding. The latter shrinks
+    when no core is left, since the profile was measured on full pods with all their work.
     """
 
     variant: str
     recommender: Recommender
     ticks: Ticker
     scrapes: Ticker
-    before_cores: float  # of one pod, before the run
+    before_cores: float  # usage of one pod before the run
     beside_s: float = 0.0
 
     def sample(self, world: World) -> None:
         end_s = self.scrapes.last_s(world.now_s)
         for pod in live_pods(world):
             if not pod.ready or end_s - WINDOW_S < ready_since_s(pod):
-                continue  # what loading uses is not simulated
+                continue  # CPU used by loading is not simulated
 
             def busy(from_s: float, to_s: float, slot: int = pod.slot) -> float:
                 return busy_cores(world.traffic, slot, from_s, to_s)
@@ -93,7 +94,7 @@ def sampler(
 
 
 def usage_cores(scenario: Scenario, variant: str, rps: float, most_millicores: int) -> float:
-    """Of one pod that serves all this, if it has the cores for it."""
+    """Return the usage of one pod that serves the whole rate, if it has enough cores."""
     speed = scenario.speed(variant, scenario.allocation(variant, most_millicores).size)
     return min(rps * speed.service_s, float(speed.servers))
 
@@ -101,8 +102,8 @@ def usage_cores(scenario: Scenario, variant: str, rps: float, most_millicores: i
 @dataclass(slots=True, kw_only=True)
 class Vpa:
     """
-    One pod that is resized in place. `history_days` of the first minute's usage lie behind it, or
-    none: then the pod is as new as the VPA, though as large as it would have made it.
+    One pod that is resized in place. `history_days` of the first minute's usage precede the run;
+    with 0 the pod is as new as the VPA, though of the size that the VPA would have chosen.
     """
 
     variant: str
@@ -147,7 +148,7 @@ class _Run:
     updates: Ticker
     most_millicores: int
     request_millicores: int
-    started_at_s: float  # an in-place resize leaves it
+    started_at_s: float  # unchanged by an in-place resize
 
     def next_s(self, now_s: float) -> float:
         return min(self.sampler.ticks.next_s(now_s), self.updates.next_s(now_s))

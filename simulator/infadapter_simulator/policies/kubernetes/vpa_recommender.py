@@ -13,14 +13,14 @@ SAMPLE_S = 60.0  # --recommender-interval
 FIRST_BUCKET_CORES = 0.01
 GROWTH = 1.05
 BUCKETS = 176
-SAMPLE_WEIGHT = 0.1  # constant: never the request, whatever is written elsewhere
+SAMPLE_WEIGHT = 0.1  # constant; never the request
 MARGIN = 0.15
 FLOOR_MILLICORES = 25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recommendation:
-    """In millicores."""
+    """Target and bounds, millicores."""
 
     target: int
     lower: int
@@ -28,7 +28,7 @@ class Recommendation:
 
 
 def start_of(bucket: int) -> float:
-    """In cores."""
+    """Return the start of a bucket, cores."""
     return FIRST_BUCKET_CORES / (GROWTH - 1) * (GROWTH**bucket - 1)
 
 
@@ -52,7 +52,7 @@ class Recommender:
     last_s: float = -math.inf
 
     def add(self, cores: float, at_s: float) -> None:
-        """A pod's usage in a window that ended then, cut to millicores."""
+        """Add a pod's usage in a window that ended at this time, truncated to millicores."""
         weight = SAMPLE_WEIGHT * 2 ** (at_s / self.half_life_s)
         self.weights[bucket_of(math.floor(1000 * cores + 1e-9) / 1000)] += weight
         self.total += weight
@@ -60,17 +60,17 @@ class Recommender:
         self.first_s, self.last_s = min(self.first_s, at_s), max(self.last_s, at_s)
 
     def preload(self, cores: float, days: float, now_s: float) -> None:
-        """As if so long a constant usage had been sampled."""
+        """Add constant usage over this many days."""
         for k in range(round(days * DAY_S / SAMPLE_S), 0, -1):
             self.add(cores, now_s - k * SAMPLE_S)
 
     @property
     def confidence(self) -> float:
-        """Days of history, or days' worth of samples where that is less."""
+        """Return days of history, or days' worth of samples if that is less."""
         return min((self.last_s - self.first_s) / DAY_S, self.samples * SAMPLE_S / DAY_S)
 
     def recommendation(self, most_millicores: float = math.inf) -> Recommendation | None:
-        """At most maxAllowed; None before the first sample."""
+        """Return the recommendation, limited to maxAllowed; None before the first sample."""
         if not self.samples:
             return None
         sure = self.confidence
@@ -83,7 +83,7 @@ class Recommender:
         )
 
     def _millicores(self, percentile: float) -> int:
-        """The percentile's bucket's upper edge with the margin."""
+        """Return the upper edge of the percentile's bucket, with the margin."""
         edge = math.floor(1000 * start_of(self._bucket_at(percentile) + 1))
         return edge + math.floor(MARGIN * edge)
 
@@ -97,7 +97,7 @@ class Recommender:
 
 
 def flat_target_millicores(cores: float) -> int:
-    """Where the target stands under constant usage."""
+    """Return the target under constant usage."""
     edge = math.floor(1000 * start_of(bucket_of(cores) + 1))
     return max(edge + math.floor(MARGIN * edge), FLOOR_MILLICORES)
 

@@ -1,5 +1,5 @@
 """
-InfAdapter's capacity model: what a pod serves, by a line through what was measured of it.
+InfAdapter's capacity model: a pod's rate by a line fitted to its measurements.
 
 From the released code (adapter/train_capacity_models.py, adapter/reconfig.py): the line is fitted
 to 1, 2, 4, 8 and 16 cores; a size counts for 80 % of it; a pod has at least two cores.
@@ -23,10 +23,9 @@ QUEUED_S = 1.25
 
 def fitted(scenario: Scenario) -> tuple[Variant, ...]:
     """
-    The scenario's variants on CPU, with the capacities that InfAdapter believes in.
-
-    The line is fitted to the profiles where there are any, which may hold sizes that the scenario
-    leaves out. Sizes below two cores are left out where there are larger ones.
+    Return the scenario's variants on CPU with InfAdapter's capacities. The line is fitted to the
+    profiles if there are any, including sizes that the scenario leaves out. Sizes below two cores
+    are left out if there are larger ones.
     """
     profiled = {
         name: to_variant(profile, scenario.slo_s, scenario.percentile)
@@ -37,7 +36,7 @@ def fitted(scenario: Scenario) -> tuple[Variant, ...]:
 
 
 def published_limits(variants: Sequence[Variant]) -> QueueLimits:
-    """`max_enqueued_batches` of the paper's TensorFlow Serving: what it serves in 1.25 s."""
+    """Return `max_enqueued_batches` of the paper's TensorFlow Serving: the capacity of 1.25 s."""
     return {
         (variant.name, a.cpu_millicores): int(QUEUED_S * a.capacity_rps)
         for variant in variants
@@ -58,7 +57,10 @@ def _fitted(variant: Variant, profiled: Variant) -> Variant:
 
 
 def _line(points: Sequence[Allocation]) -> Callable[[float], float]:
-    """Its intercept is never positive and cut off towards zero, as `int(min(intercept, 0.99))`."""
+    """
+    Return the fitted line. Its intercept is at most 0 and truncated towards zero, as
+    `int(min(intercept, 0.99))`.
+    """
     cores = np.array([a.cpu_millicores / 1000 for a in points])
     rps = np.array([a.capacity_rps for a in points])
     slope, intercept = np.polyfit(cores, rps, 1) if len(points) > 1 else (rps[0] / cores[0], 0.0)
@@ -67,7 +69,7 @@ def _line(points: Sequence[Allocation]) -> Callable[[float], float]:
 
 
 def _on_cpu(variant: Variant) -> list[Allocation]:
-    """With the smallest batch size: one for each number of cores."""
+    """Return the allocations with the smallest batch size, one for each number of cores."""
     cpu = [a for a in variant.allocations if a.kind == CPU]
     batch = min((a.batch_size for a in cpu), default=1)
     return [a for a in cpu if a.batch_size == batch]

@@ -1,4 +1,4 @@
-"""What InfAdapter forecasts from, and what can stand in for its LSTM (lstm_forecaster.py)."""
+"""InfAdapter's forecaster inputs, and substitutes for its LSTM (lstm_forecaster.py)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,21 +10,21 @@ from infadapter_simulator.world.queues import Floats
 
 MINUTE_S, MINUTES = 60, 10
 SPAN = 10
-"""Of the exponentially weighted mean that stands in until ten minutes have been seen."""
+"""Span of the exponentially weighted mean used until ten minutes have been observed."""
 
 Forecaster = Callable[[Floats], float]
-"""From the highest rates of the last ten minutes, the latest last, to that of the next one."""
+"""Maps the highest rates of the last ten minutes, the latest last, to that of the next minute."""
 
 
 class Network(Protocol):
     def next_maximum(self, maxima: Floats) -> Floats:
-        """(windows,) from (windows, 10)."""
+        """Map (windows, 10) to (windows,)."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """A forecaster that has been trained, such as the paper's LSTM."""
+    """A trained forecaster, such as the paper's LSTM."""
 
     network: Network
 
@@ -37,13 +37,13 @@ def last_maximum(maxima: Floats) -> float:
 
 
 def weighted_mean(maxima: Floats) -> float:
-    """As `ewm(span=10).mean()` of pandas ends."""
+    """Return the last value of pandas' `ewm(span=10).mean()`."""
     weights = (1 - 2 / (SPAN + 1)) ** np.arange(len(maxima) - 1, -1, -1)
     return float((weights * maxima).sum() / weights.sum())
 
 
 def minute_maxima(rates: Floats) -> Floats:
-    """Of whole minutes up to now; of a first one that is not whole, what there is."""
+    """Return the maxima of whole minutes up to now; of a partial first minute, that of its part."""
     minutes = max(1, len(rates) // MINUTE_S)
     recent = rates[-minutes * MINUTE_S :]
     return np.array([part.max() for part in np.array_split(recent, minutes)])

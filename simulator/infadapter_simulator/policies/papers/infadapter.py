@@ -43,14 +43,14 @@ from infadapter_solver import (
 INTERVAL_S, FIRST_DECISION_S = 30.0, 120.0
 STABLE_ROUNDS = 4
 ERROR = 1.10
-"""What forecasts are multiplied by."""
+"""Factor on forecasts."""
 
 
 @dataclass(frozen=True, slots=True)
 class PaperRule:
-    """InfAdapter's, or with one variant at a time (`most_variants` 1) that of MS+."""
+    """InfAdapter's rule, or with one variant at a time (`most_variants` 1) that of MS+."""
 
-    variants: tuple[Variant, ...]  # with the capacities that it believes in
+    variants: tuple[Variant, ...]  # with the rule's own capacities
     scenario: Scenario
     forecaster: Forecaster = last_maximum
     most_variants: int = 16
@@ -93,7 +93,10 @@ class PaperRule:
         return plan if plan.feasible else evaluate(problem, (self._most_throughput(),))
 
     def _most_throughput(self) -> PodGroup:
-        """What runs when nothing serves the load: the least accurate variant at its largest."""
+        """
+        Return the pod that runs if no plan serves the load: the least accurate variant at its
+        largest size.
+        """
         variant = min(self.variants, key=lambda variant: variant.accuracy)
         most = self.scenario.budget[CPU]
         fitting = [a for a in variant.allocations if a.cpu_millicores <= most]
@@ -131,7 +134,7 @@ def one_pod(variant: str, allocation: Allocation) -> PodGroup:
 
 
 def _alone(rule: PaperRule, variant: str, cores: int) -> Plan:
-    """This one pod, with all that it can serve."""
+    """Return the plan of this pod alone, with its whole capacity."""
     known = next(v for v in rule.variants if v.name == variant)
     allocation = next(a for a in known.allocations if a.cpu_millicores == 1000 * cores)
     return evaluate(rule.problem(allocation.capacity_rps), (one_pod(variant, allocation),))

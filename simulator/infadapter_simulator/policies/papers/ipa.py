@@ -1,12 +1,12 @@
 """
-IPA (JSys'24) on this problem, a pipeline of one stage: one variant and as many replicas as needed.
+IPA (JSys'24) on this problem, a pipeline of one stage: one variant with enough replicas.
 
 Its rule: maximise α·accuracy − β·cores, subject to the replicas' throughput reaching the demand. A
 replica has its variant's base allocation: the fewest cores that serve at least 4 requests per
 second (`threshold` in the authors' configurations) within the SLO. Every 10 s it forecasts the
-highest second of the next 20 s from the highest of each 10 s before, with no margin
-(`predictor_margin: 0`); in place of its LSTM stands the last of these. α and β are the scenario's,
-so that it is comparable; batches are of one request.
+highest second of the next 20 s from the highest of each 10 s before, without a margin
+(`predictor_margin: 0`); its LSTM is replaced by the last of these. α and β are the scenario's, so
+that it is comparable; batches have one request.
 """
 
 from dataclasses import dataclass, field, replace
@@ -25,7 +25,7 @@ THRESHOLD_RPS = 4.0
 @dataclass(frozen=True, slots=True)
 class IpaRule:
     scenario: Scenario
-    variants: tuple[Variant, ...]  # each on its base allocation alone
+    variants: tuple[Variant, ...]  # each with its base allocation only
     _known: dict[int, Plan] = field(default_factory=dict, repr=False, compare=False)
 
     def first_demand_rps(self, mean_rps: float) -> float:

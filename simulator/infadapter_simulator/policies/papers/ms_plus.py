@@ -1,8 +1,8 @@
 """
-MS+: Model-Switching (HotCloud'20) as InfAdapter's authors adapt it (adapter/reconfig.py).
+MS+: Model-Switching (HotCloud'20) as adapted by InfAdapter's authors (adapter/reconfig.py).
 
-All of InfAdapter's loop, but one variant at a time: of each the fewest cores that serve the demand,
-and of these the best by the same objective.
+InfAdapter's whole loop with one variant at a time: for each variant the fewest cores that serve the
+demand, and of these the best by the same objective.
 """
 
 from collections.abc import Sequence

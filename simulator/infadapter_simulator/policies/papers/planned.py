@@ -1,9 +1,9 @@
 """
-What the research systems share: a plan every so often, carried out by new pods beside the old.
+The common loop of research systems: periodic plans, carried out by new pods beside the old.
 
-Create before destroy, as InfAdapter's published adapter does it (adapter/main.py): start what the
-plan has and the fleet has not, look every 0.5 s whether all of it is Ready, then give the router
-its new weights, then delete the rest. The pause until the next decision begins when that is done.
+Create before destroy, as in InfAdapter's published adapter (adapter/main.py): start the plan's
+missing pods, check every 0.5 s whether all are Ready, then set the router's weights, then delete
+the other pods. The pause until the next decision begins after that.
 """
 
 from collections.abc import Mapping
@@ -19,17 +19,17 @@ from infadapter_solver import Plan, PodGroup
 
 POLL_S = 0.5
 PER_MILLE = 1000
-"""What weights add up to where a system does not say how fine its own are."""
+"""Sum of the weights for systems that do not define their own resolution."""
 
 Groups = tuple[PodGroup, ...]
 QueueLimits = Mapping[tuple[str, int], int]
 
 
 class Rule(Protocol):
-    """What a system decides; how that is carried out is not its business."""
+    """A system's decision rule; carrying it out is not its concern."""
 
     def first_demand_rps(self, mean_rps: float) -> float:
-        """What it would plan for under a load that has always been this."""
+        """Return the demand that it would plan for under a constant load."""
         ...
 
     def demand_rps(self, world: World) -> float: ...
@@ -42,12 +42,12 @@ class Rule(Protocol):
 @dataclass(slots=True, kw_only=True)
 class Planned:
     """
-    Decides by a rule, at times of its own, and moves its pods to each new plan.
+    Decides by a rule at its own times, and moves its pods to each new plan.
 
-    After `stable_rounds` decisions in a row that wanted no more than what is planned for, the next
-    one may plan for less; more is planned for at once. `start` replaces what it would begin with.
-    It was started within an interval before the first request; when, the seed draws: on that
-    depends how long a step of the load goes unnoticed.
+    After `stable_rounds` consecutive decisions for no more than the planned demand, the next may
+    plan for less; an increase is applied at once. `start` replaces its initial plan. It was started
+    within an interval before the first request; the seed draws when, which determines how long a
+    step of the load goes unnoticed.
     """
 
     name: str
@@ -84,9 +84,9 @@ class Planned:
 class _Run:
     settings: Planned
     fleet: Fleet
-    demand_rps: float  # what is planned for
+    demand_rps: float  # planned demand
     patience: Patience
-    due_s: float = -1.0  # when it decides, or looks for new pods, next
+    due_s: float = -1.0  # next decision, or next check of new pods
     coming: Fleet | None = None
 
     def act(self, world: World) -> None:
@@ -122,5 +122,5 @@ class _Run:
 
 
 def _shape(plan: Plan) -> list[tuple[object, ...]]:
-    """What runs by it, whatever it is expected to serve."""
+    """Return the pods of the plan, whatever they are expected to serve."""
     return sorted((g.target, g.allocation.size, g.pods) for g in plan.groups)

@@ -1,12 +1,12 @@
 """
-Proteus (ASPLOS'24) on this problem: the most accurate variants that a fixed cluster serves.
+Proteus (ASPLOS'24) on this problem: the most accurate variants that a fixed cluster can serve.
 
-Its rule (algorithms/ilp.py): each device hosts one variant; maximise the accuracy of what is
-served, weighted by demand, subject to a throughput of 1.05 times the demand; where the cluster
-cannot reach that, serve what it can. Devices cost nothing, so all of the budget is used, always.
-The demand is a moving average over windows (core/simulator.py: `ewm(com=0.7)`), looked at every
-10 s. Here a device is a pod of a few cores, and one that changes its variant is a new pod beside
-the old until it is Ready, which is kinder than the paper's load in place.
+Its rule (algorithms/ilp.py): each device hosts one variant; maximise the accuracy of the served
+requests, weighted by demand, subject to a throughput of 1.05 times the demand; if the cluster
+cannot reach it, serve as much as possible. Devices cost nothing, so the whole budget is always
+used. The demand is a moving average over windows (core/simulator.py: `ewm(com=0.7)`), evaluated
+every 10 s. Here a device is a pod of a few cores, and one that changes its variant is a new pod
+beside the old until it is Ready, which is more favourable than the paper's load in place.
 """
 
 from dataclasses import dataclass, field, replace
@@ -31,18 +31,21 @@ from infadapter_solver import (
 
 INTERVAL_S = 10.0
 WINDOWS = 20
-"""Of one interval each, in the moving average."""
+"""Number of windows in the moving average, one interval each."""
 
 DECAY = 0.7
 MARGIN = 1.05
 DEVICE_CORES = 4
-"""Of 2 cores the most accurate of the paper's variants serve a third less a core."""
+"""
+Cores of a device. With 2 cores the most accurate of the paper's variants serve a third less per
+core.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class ProteusRule:
     scenario: Scenario
-    variants: tuple[Variant, ...]  # each on its device alone
+    variants: tuple[Variant, ...]  # each with the device's size only
     _known: dict[int, Plan] = field(default_factory=dict, repr=False, compare=False)
 
     def first_demand_rps(self, mean_rps: float) -> float:
@@ -77,7 +80,7 @@ class ProteusRule:
         return evaluate(problem, self._filled(plan))
 
     def _filled(self, plan: Plan) -> list[PodGroup]:
-        """With the devices that the plan has no need of: they host the most accurate variant."""
+        """Add the unused devices, which host the most accurate variant."""
         variant = max(self.variants, key=lambda variant: variant.accuracy)
         target = Target(variant.name, CPU)
         used = sum(group.resources.get(CPU, 0) for group in plan.groups)
@@ -98,7 +101,7 @@ def proteus(scenario: Scenario, device_cores: int = DEVICE_CORES) -> Planned:
 
 
 def _on_device(scenario: Scenario, variant: Variant, cores: int) -> Variant:
-    """Only with the size of a device, if it serves anything within the SLO on that."""
+    """Return the variant with the device's size only, if that serves anything within the SLO."""
     if all(a.kind != CPU for a in variant.allocations):
         return replace(variant, allocations=())
     device = scenario.allocation(variant.name, 1000 * cores)

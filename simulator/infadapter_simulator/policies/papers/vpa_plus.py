@@ -2,8 +2,8 @@
 VPA+, the InfAdapter paper's baseline: a VPA's target, carried out by an adapter of its own.
 
 As in the paper's published code with VPA_TYPE "P": every 30 s the target, in whole cores from 2 to
-20, is applied; fewer cores only after four rounds that wanted no more; a new size is a new pod, and
-the old one goes when that is Ready. The VPA object is as new as the run.
+20, is applied; fewer cores only after four rounds without an increase. A new size is a new pod, and
+the old one is removed when that is Ready. The VPA object is as new as the run.
 """
 
 import math
@@ -24,7 +24,7 @@ from infadapter_solver import CPU
 
 ROUND_S = 30.0
 CHECK_S = 0.5
-"""How often it looks whether the new pod is Ready."""
+"""Time between checks whether the new pod is Ready, s."""
 
 STABLE_ROUNDS = 4
 FEWEST_CORES = 2
@@ -38,9 +38,8 @@ def whole_cores(millicores: int, most_cores: int = MOST_CORES) -> int:
 @dataclass(slots=True, kw_only=True)
 class VpaPlus:
     """
-    One pod of one variant; `history_days` of the first minute's usage lie behind its VPA.
-
-    It begins with `start_cores`; None: with what the first minute needs. The VPA object is created
+    One pod of one variant; `history_days` of the first minute's usage precede the run. It begins
+    with `start_cores`, or with what the first minute needs if None. The VPA object is created
     `object_after_s` after the adapter, which was started within a round before the first request.
     `beside_s`: see `vpa.Sampler`.
     """
@@ -86,8 +85,8 @@ class _Run:
     sampler: Sampler
     most_cores: int
     cores: int
-    round_s: float  # when it decides, or looks for the new pod, next
-    created_s: float  # when the VPA object is
+    round_s: float  # next decision, or next check of the new pod
+    created_s: float  # creation time of the VPA object
     patience: Patience = field(default_factory=lambda: Patience(STABLE_ROUNDS))
     is_replacing: bool = False
 
@@ -117,7 +116,7 @@ class _Run:
             self.round_s = world.now_s + CHECK_S
 
     def _replace(self, world: World) -> None:
-        """The pause between rounds begins when the old pod is told to go."""
+        """Replace the pod; the pause between rounds begins when the old pod is terminated."""
         *old, new = live_pods(world)
         if not new.ready:
             self.round_s = world.now_s + CHECK_S

@@ -1,4 +1,4 @@
-"""What a policy plans, sampled as InfAdapter's authors sample it."""
+"""A policy's plans, sampled as InfAdapter's authors sample them."""
 
 from dataclasses import dataclass, field
 
@@ -11,15 +11,15 @@ from infadapter_simulator.world.world import World
 @dataclass(slots=True)
 class Watched:
     """
-    A policy, undisturbed, before servers that queue as they are told; and every 5 s the cores that
-    the router sends to. There is one pod of a variant: of two, one replaces the other.
+    A policy, unchanged, with servers that queue by the given limits, and a sample every 5 s of the
+    cores that the router sends to. A variant has one pod; of two, one is replacing the other.
     """
 
     policy: Policy
     server: QueueLimits
     at_s: list[float] = field(default_factory=list)
     cores: list[float] = field(default_factory=list)
-    _due_s: float = 0.0  # when the policy acts next
+    _due_s: float = 0.0  # the policy's next action
     _sample_s: float = 0.0
 
     @property
