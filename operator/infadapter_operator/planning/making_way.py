@@ -64,8 +64,10 @@ def _ways(service: Service, pod: Pod, planned: Allocation | None) -> list[_Way]:
 def _of_several(by_pod: Sequence[Sequence[_Way]], millicores: float) -> float:
     """
     Return the capacity lost by releasing whole pods, those with the least loss per millicore first.
+
+    A pod without CPU, such as one of a borrowed Deployment that requests none, frees nothing.
     """
-    most = [max(ways) for ways in by_pod if ways]
+    most = [way for ways in by_pod if ways and (way := max(ways)).freed_millicores > 0]
     freed, lost_rps = 0, 0.0
     for way in sorted(most, key=lambda way: way.lost_rps / way.freed_millicores):
         if freed < millicores:

@@ -69,6 +69,11 @@ def test_where_one_is_not_enough_several_make_way() -> None:
     assert lost(2000, pods, fast=2) == pytest.approx(10.0 + 12.0)
 
 
+def test_a_pod_without_cpu_frees_nothing_and_is_left_out() -> None:
+    pods = (a_pod("slow-1", 1000), a_pod("middle-1", 0))
+    assert lost(2000, pods, fast=2) == pytest.approx(10.0)
+
+
 @given(slow=st.integers(1, 4), middle=st.integers(1, 4), kept=st.integers(0, 4))
 def test_what_makes_way_is_the_least_that_brute_force_finds(
     slow: int, middle: int, kept: int
