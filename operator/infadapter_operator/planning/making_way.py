@@ -58,16 +58,15 @@ def _ways(service: Service, pod: Pod, planned: Allocation | None) -> list[_Way]:
         for a in allocations_of(service, pod.target)
         if least <= a.cpu_millicores < has and resizable(pod.size, a.size)
     ]
-    return smaller if planned else [*smaller, _Way(has, rps)]
+    removable = has > 0 and not planned  # a borrowed Deployment's pod may request no CPU
+    return [*smaller, _Way(has, rps)] if removable else smaller
 
 
 def _of_several(by_pod: Sequence[Sequence[_Way]], millicores: float) -> float:
     """
     Return the capacity lost by releasing whole pods, those with the least loss per millicore first.
-
-    A pod without CPU, such as one of a borrowed Deployment that requests none, frees nothing.
     """
-    most = [way for ways in by_pod if ways and (way := max(ways)).freed_millicores > 0]
+    most = [max(ways) for ways in by_pod if ways]
     freed, lost_rps = 0, 0.0
     for way in sorted(most, key=lambda way: way.lost_rps / way.freed_millicores):
         if freed < millicores:
