@@ -13,6 +13,9 @@ from infadapter_operator.domain.error_budget import ErrorBudget
 from infadapter_operator.domain.progress import Block, Progress
 from infadapter_solver.problem import Target
 
+NOT_OBSERVED = "the pods were not observed"
+"""The message of every condition of pods in a cycle without an observation."""
+
 
 class Status(StrEnum):
     TRUE = "True"

@@ -7,7 +7,14 @@ All of them need an observation of the platform, and are Unknown without one.
 
 from infadapter_operator.domain.progress import Phase, Progress
 from infadapter_operator.domain.service import Mode, Service
-from infadapter_operator.reporting.condition import Condition, Signals, false, true, unknown
+from infadapter_operator.reporting.condition import (
+    NOT_OBSERVED,
+    Condition,
+    Signals,
+    false,
+    true,
+    unknown,
+)
 from infadapter_operator.reporting.sentences import (
     blocks_told,
     progress_told,
@@ -25,7 +32,7 @@ WITHIN_QUOTA = "WithinQuota"
 
 def serving(signals: Signals) -> Condition:
     if signals.unseen:
-        return unknown("Serving", signals.unseen, "the pods were not observed")
+        return unknown("Serving", signals.unseen, NOT_OBSERVED)
     if signals.serving:
         return true("Serving", "BackendsReady", "at least one Ready pod gets traffic")
     return false("Serving", "NoReadyBackend", "no Ready pod gets traffic: requests are refused")
@@ -33,7 +40,7 @@ def serving(signals: Signals) -> Condition:
 
 def capacity_available(signals: Signals) -> Condition:
     if signals.unseen:
-        return unknown("CapacityAvailable", signals.unseen, "the pods were not observed")
+        return unknown("CapacityAvailable", signals.unseen, NOT_OBSERVED)
     if signals.shortages:
         reason = signals.shortages[0][0]
         sentences = dict.fromkeys(sentence for _, sentence in signals.shortages)
@@ -48,7 +55,7 @@ def _joined(*sentences: str) -> str:
 
 def variants_available(signals: Signals) -> Condition:
     if signals.unseen:
-        return unknown("VariantsAvailable", signals.unseen, "the pods were not observed")
+        return unknown("VariantsAvailable", signals.unseen, NOT_OBSERVED)
     blocks = unavailable(signals.blocks)
     if blocks:
         return false("VariantsAvailable", *blocks_told(blocks))
@@ -59,7 +66,7 @@ def variants_available(signals: Signals) -> Condition:
 
 def as_profiled(signals: Signals) -> Condition:
     if signals.unseen:
-        return unknown("CapacityAsProfiled", signals.unseen, "the pods were not observed")
+        return unknown("CapacityAsProfiled", signals.unseen, NOT_OBSERVED)
     short = sorted(
         target for target, ratio in signals.ratios.items() if ratio < MIN_DELIVERED_RATIO
     )
@@ -76,7 +83,7 @@ def as_profiled(signals: Signals) -> Condition:
 
 def progressing(service: Service, signals: Signals) -> Condition:
     if signals.unseen:
-        return unknown("Progressing", signals.unseen, "the pods were not observed")
+        return unknown("Progressing", signals.unseen, NOT_OBSERVED)
     if service.mode is Mode.RECOMMEND:
         return false("Progressing", "Recommend", "plans are reported, not carried out")
     if signals.progress is not None:

@@ -10,7 +10,7 @@ from infadapter_operator.api.status import BlockedPods, InferenceServiceStatus, 
 from infadapter_operator.domain.observed import Cause
 from infadapter_operator.domain.progress import Block
 from infadapter_operator.domain.service import Service
-from infadapter_operator.reporting.condition import Condition, Status
+from infadapter_operator.reporting.condition import NOT_OBSERVED, Condition, false, true, unknown
 from infadapter_operator.reporting.sentences import unavailable
 from infadapter_operator.reporting.transitions import whole_second, with_times
 from infadapter_solver.problem import Target
@@ -19,18 +19,8 @@ AVAILABLE = "Available"
 MAX_VARIANTS = 16
 """Number of variants in the status; failing ones come first."""
 
-_COMES = Condition(
-    type=AVAILABLE,
-    status=Status.TRUE,
-    reason="Available",
-    message="its pods are started when planned",
-)
-_UNKNOWN = Condition(
-    type=AVAILABLE,
-    status=Status.UNKNOWN,
-    reason="NotLookedAt",
-    message="the pods were not observed",
-)
+_COMES = true(AVAILABLE, "Available", "its pods are started when planned")
+_UNKNOWN = unknown(AVAILABLE, "NotLookedAt", NOT_OBSERVED)
 
 
 def variants_of(
@@ -84,9 +74,7 @@ def target_of(told: VariantStatus) -> Target:
 def _said(block: Block | None) -> Condition:
     if block is None:
         return _COMES
-    return Condition(
-        type=AVAILABLE, status=Status.FALSE, reason=block.cause.value, message=block.message
-    )
+    return false(AVAILABLE, block.cause.value, block.message)
 
 
 def _blocked(block: Block) -> BlockedPods:
