@@ -35,8 +35,8 @@ Events = AsyncIterator[Any]
 """Raw events, with kopf's bookmark at the end of the initial list."""
 
 _UNKNOWN = (
-    "The API server rejects the credentials (401), and a new login did not mend it: the operator"
-    " ends, and the next one asks with what it is given by then."
+    "The API server rejects the credentials (401), and logging in again did not help: the"
+    " operator exits, and reads its credentials again when it is restarted."
 )
 _logger = logging.getLogger(__name__)
 
