@@ -32,9 +32,7 @@ class Refusal:
 class Executed:
     steps: tuple[Step, ...] = ()
     refusals: tuple[Refusal, ...] = ()
-    infeasible: frozenset[tuple[str, PodSize]] = (
-        frozenset()
-    )  # resizes that the node refused for good
+    infeasible: frozenset[tuple[str, PodSize]] = frozenset()  # resizes refused by the node for good
 
 
 async def execute(steps: Sequence[Step], ports: Ports) -> Executed:

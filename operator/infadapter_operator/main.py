@@ -60,9 +60,7 @@ class _App:
             True  # a CRD that is deleted and created again only affects its watch
         )
         settings.networking.request_timeout = 30
-        waiting = ThreadPoolExecutor(
-            2 * client.CONNECTIONS
-        )  # these threads wait for answers and use no CPU
+        waiting = ThreadPoolExecutor(2 * client.CONNECTIONS)  # threads that wait and use no CPU
         asyncio.get_running_loop().set_default_executor(waiting)
         self._context = _context(self._settings, self.api)
         self._loops = Loops(self._context)

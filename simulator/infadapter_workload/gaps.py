@@ -8,7 +8,7 @@ from infadapter_workload.shaping import without_gaps, zero_runs
 from infadapter_workload.trace import Array, Trace, TraceError
 
 LONGEST_S = 10
-"""Seconds of silence that count as load, in per-second counts of a busy service."""
+"""Seconds from which silence may not be load, in per-second counts of a busy service."""
 
 BUSY_RPS = 2.0
 """
@@ -16,10 +16,7 @@ At this rate ten silent seconds occur by chance once in years; at a lower load t
 """
 
 MOST_LEFT_OUT = 0.05
-"""
-Share of a trace that may be left out as gaps without asking; a fortnight of a real collector had 2
-%.
-"""
+"""Share of a trace that may be left out as gaps without asking; a real fortnight had 2 %."""
 
 SAY = "say --trace-gaps keep if that is load of 0, or drop if it was not recorded"
 

@@ -86,9 +86,7 @@ class Derived:
     calibrated: dict[frozenset[tuple[Target, float]], "Calibrated"] = field(default_factory=dict)
     levelled: dict[float, "Calibrated"] = field(default_factory=dict)  # by the trade allowed
     priced: Priced | None = None
-    limits_rps: dict[object, float] = field(
-        default_factory=dict
-    )  # vertical limits, by pods and room
+    limits_rps: dict[object, float] = field(default_factory=dict)  # vertical, by pods and room
 
     def of(self, variants: tuple[Variant, ...]) -> "Derived":
         if self.variants is not variants:

@@ -65,9 +65,7 @@ class State:
     blocks: Mapping[Target, Block] = field(default_factory=dict)  # targets that fail to start
     awaited: frozenset[str] = frozenset()  # failing pods that are awaited, and not planned with
     without_room: tuple[Target, ...] = ()  # due for a retry, without room for a probe
-    refused: Mapping[Target, Trouble] = field(
-        default_factory=dict
-    )  # starts that the platform refuses
+    refused: Mapping[Target, Trouble] = field(default_factory=dict)  # starts, by the platform
     milestone: Milestone = field(default_factory=Milestone)
     surge_loan: SurgeLoan | None = None
     error_budget: ErrorBudget = field(default_factory=ErrorBudget)

@@ -34,9 +34,7 @@ class Adoption:
     container: str
     port: int
     replicas: int
-    resources: Mapping[
-        str, Mapping[str, str]
-    ]  # "requests", "limits": only what the operator may change
+    resources: Mapping[str, Mapping[str, str]]  # those of requests and limits that are changed
 
     @property
     def server(self) -> Server:

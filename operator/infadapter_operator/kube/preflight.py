@@ -17,9 +17,7 @@ from infadapter_solver.problem import Variant
 class Preflight:
     cluster: KubeCluster
     trouble: Condition | None = None  # with required objects, such as the router
-    _checked: Mapping[str, str] = field(
-        default_factory=dict
-    )  # digests of validated templates, by variant
+    _checked: Mapping[str, str] = field(default_factory=dict)  # digests of templates, by variant
     _kinds: Mapping[str, str | None] = field(default_factory=dict)  # of borrowed Deployments
     _left: tuple[Variant, ...] = ()  # result of the last call
 

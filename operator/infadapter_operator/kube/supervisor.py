@@ -96,11 +96,8 @@ class Loops:
                 untold.recovers()
             else:
                 untold.fails(repr(another), another)
-            self._loops[
-                uid
-            ].ticked_at_s = (
-                time.monotonic()
-            )  # the fault of one service must not fail the liveness probe of all
+            # The fault of one service must not fail the liveness probe of all.
+            self._loops[uid].ticked_at_s = time.monotonic()
             await asyncio.sleep(RESTART_AFTER_S)
 
     async def _end_of(self, uid: str, work: Coroutine[Any, Any, None]) -> BaseException | None:

@@ -33,10 +33,7 @@ _IMAGE = {
     "RegistryUnavailable",
     "SignatureValidationFailed",
 }
-_NEVER_RAN = {
-    "StartError",
-    "ContainerCannotRun",
-}  # reported by the runtime: the command can't be run
+_NEVER_RAN = {"StartError", "ContainerCannotRun"}  # the runtime can't run the command
 _AGAIN_AND_AGAIN = 2  # restarts; a single one may be chance
 _PLAIN = {"", "Error", "Completed"}  # reasons that add nothing to the exit code
 

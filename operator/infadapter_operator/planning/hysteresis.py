@@ -56,9 +56,7 @@ class CurrentPlan:
     observed: Observed
     demand: PlanningDemand
     plan: Plan
-    groups: tuple[
-        PodGroup, ...
-    ]  # the plan's with current capacities; empty if the spec forbids one
+    groups: tuple[PodGroup, ...]  # with current capacities; empty if the spec forbids one
 
     @property
     def capacity_rps(self) -> float:

@@ -58,9 +58,7 @@ def present(
     again = {t for t, block in blocks.items() if now_s >= block.until_s and not block.come}
     tried = started(observed, plan, again, awaited, failed)
     kept = _with_room(service, observed, plan, tried)
-    failed |= {
-        pod.name for pod in tried[len(kept) :]
-    }  # removed for lack of room, and not planned with
+    failed |= {pod.name for pod in tried[len(kept) :]}  # removed for lack of room
     uncreated = _uncreated(observed, blocks, plan, again)
     waiting = _waiting(service, observed, blocks, plan, now_s)
     waiting = {**waiting, **{pod.target: pod.name for pod in kept}}

@@ -22,9 +22,7 @@ class Coverage:
     settle_s: float
     keep_s: float
     _weights: Mapping[str, int] = field(default_factory=dict)
-    _since_s: Mapping[str, float] = field(
-        default_factory=dict
-    )  # since when each pod has had a weight
+    _since_s: Mapping[str, float] = field(default_factory=dict)  # when each pod got its weight
     _whole_rps: float | None = None  # the last load that all pods reported
     _raised: dict[float, float] = field(default_factory=dict)  # corrected rates, by moment
     _judged_at_s: float = float("-inf")

@@ -37,9 +37,8 @@ def events_between(
         Event(reason=_reason(condition), message=condition.message, warning=True)
         for condition in after.conditions
         if (condition.type, condition.status) in _BAD
-        and (
-            before is not None or condition.type != "MetricsFresh"
-        )  # a new router has no counters yet
+        # A new router has no counters yet.
+        and (before is not None or condition.type != "MetricsFresh")
         and _differs(earlier.get(condition.type), condition)
         and not _begins(earlier.get(condition.type), condition)
     )

@@ -93,9 +93,8 @@ def moves_towards(context: DrainContext, observed: Observed, *, doubt: bool) -> 
         if back or not is_over(context.service, observed.pods):
             return Moves(grown=grown, freed=back, short=waits_for)
     found = _beside_growth(context, observed, grown, bridges=bridges)  # rolls need no start
-    return replace(
-        found, bridged=(), short=found.short | waits_for
-    )  # a bridge would have to be returned at once
+    # A bridge would have to be returned at once.
+    return replace(found, bridged=(), short=found.short | waits_for)
 
 
 def _beside_growth(

@@ -59,9 +59,8 @@ class GatewayRouter:
     clock: Callable[[], float] = time.monotonic
     _sent: dict[str, int] = field(default_factory=dict)
     _asked: dict[str, int] | None = None  # requested last, whether or not it was applied
-    _replaced: list[tuple[float, dict[str, int]]] = field(
-        default_factory=list
-    )  # with the time until which each may take effect
+    # With the time until which each may take effect.
+    _replaced: list[tuple[float, dict[str, int]]] = field(default_factory=list)
     _unheard_since_s: float | None = None  # since when no gateway has accepted the route
 
     async def view(self) -> RouterView:
