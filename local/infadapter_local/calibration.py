@@ -1,54 +1,19 @@
-"""
-Calibration: a short measurement of each of the demo's variants on this machine.
+"""Calibration: a short measurement of each of the demo's variants on this machine."""
 
-A shared machine's speed changes by a fifth from one second to the next, and for some seconds. So
-all servers run at once and are measured in turn, in rounds: a slow second then affects one of
-several measurements of a variant.
-"""
-
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from functools import partial
 
 from infadapter_local.cgroups import Cores, Quotas
 from infadapter_local.measure import SIZES, Server, running, variant_words
 from infadapter_local.pods import Start
-from infadapter_local.rescaling import Check, rescaled_row
-from infadapter_local.spec import HEADROOM, PERCENTILE, SLO_S
-from infadapter_profiles.capacity import capacity_at
+from infadapter_local.rates import ROUNDS, OnStep, Place, believed, flooded
+from infadapter_local.rescaling import Check, rescaled
 from infadapter_profiles.profile import Profile, ProfiledAllocation
-from infadapter_server.profiling.profiler import Load, ProfileError
+from infadapter_server.profiling.profiler import Load
 from infadapter_solver.problem import CPU
 
 _CHECK_SIZES = (300, 600)  # millicores; the largest available size is added
-_ROUNDS = 3
-_FLOOD_S = 0.8  # per round
-_CHECK_S = 3.0
-_SHARES = (1.0, 1.0, 0.8, 0.64, 0.5)  # twice, since the first check may have been disturbed
-_IN_TIME = 0.97  # share of a few hundred requests; the percentile itself would need thousands
-_BACKLOG = 10_000  # requests; late ones are answered by a refusal
-
-OnStep = Callable[[str], None]
-"""Called with the name of the next step."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Place:
-    """One variant's server at one pod size."""
-
-    variant: str
-    row: ProfiledAllocation
-    ready: Callable[[], Awaitable[Load]]
-    """Resizes the server to the size, and returns its load generator."""
-
-    @property
-    def millicores(self) -> int:
-        return self.row.resources[CPU]
-
-    def __str__(self) -> str:
-        return f"{self.variant} on {self.millicores}m"
 
 
 def checked_sizes(limits: Quotas | Cores) -> tuple[int, ...]:
@@ -60,15 +25,25 @@ def checked_sizes(limits: Quotas | Cores) -> tuple[int, ...]:
     return tuple(size for size in had if size in (*_CHECK_SIZES, had[-1]))
 
 
+def smaller_sizes(limits: Quotas | Cores) -> tuple[int, ...]:
+    """
+    Return the sizes that are extrapolated from the smallest measured one, and then checked. A flood
+    at the quota of a few milliseconds a period takes seconds and varies too much.
+    """
+    return tuple(size for size in SIZES if limits.has(size) and size < checked_sizes(limits)[0])
+
+
 def steps(profiles: Sequence[Profile], limits: Quotas | Cores) -> int:
-    """Return how many steps `check_variants` reports."""
-    return len(profiles) + len(_rows(profiles, checked_sizes(limits))) * (_ROUNDS + 1)
+    """Return how many steps `check_variants` reports at most."""
+    measured = len(_rows(profiles, checked_sizes(limits)))
+    smaller = len(_rows(profiles, smaller_sizes(limits)))
+    return len(profiles) + measured * (ROUNDS + 1) + smaller
 
 
 def _rows(
     profiles: Sequence[Profile], sizes: Sequence[int]
 ) -> list[tuple[str, ProfiledAllocation]]:
-    """Return the variants' profile rows at the measured sizes."""
+    """Return the variants' profile rows at these sizes."""
     return [
         (profile.variant, row)
         for profile in profiles
@@ -91,68 +66,40 @@ async def check_variants(
             on_step(f"{variant} starts")
             up = running(start, variant, variant_words(variant), sizes[0])
             servers[variant] = await stack.enter_async_context(up)
-        places = [
-            Place(variant, row, partial(_sized, servers[variant], row.resources[CPU], limits))
-            for variant, row in _rows(profiles, sizes)
-        ]
-        rates = await believed(await flooded(places, on_step), on_step)
-    return {
-        variant: Check(
-            server.load_s, {p.millicores: rps for p, rps in rates.items() if p.variant == variant}
-        )
-        for variant, server in servers.items()
+
+        def places(wanted: Sequence[int]) -> list[Place]:
+            return [
+                Place(variant, row, partial(_sized, servers[variant], row.resources[CPU], limits))
+                for variant, row in _rows(profiles, wanted)
+            ]
+
+        rates = await believed(await flooded(places(sizes), on_step), on_step)
+        smaller = extrapolated(profiles, rates, places(smaller_sizes(limits)))
+        rates |= await believed(smaller, on_step)
+    return {variant: _check(server.load_s, variant, rates) for variant, server in servers.items()}
+
+
+def _check(load_s: float, variant: str, rates: Mapping[Place, float]) -> Check:
+    return Check(load_s, {p.millicores: rps for p, rps in rates.items() if p.variant == variant})
+
+
+def extrapolated(
+    profiles: Sequence[Profile], rates: Mapping[Place, float], smaller: Sequence[Place]
+) -> dict[Place, float]:
+    """
+    Return the saturation rates of smaller sizes by those that were measured, without sizes that
+    this machine is too slow for.
+    """
+    expected = {
+        (profile.variant, row.resources[CPU]): row.saturation_rps or 0.0
+        for profile in profiles
+        for row in rescaled(profile, _check(0.0, profile.variant, rates)).allocations
     }
+    found = {place: expected.get((place.variant, place.millicores)) for place in smaller}
+    return {place: rps for place, rps in found.items() if rps is not None}
 
 
 async def _sized(server: Server, millicores: int, limits: Quotas | Cores) -> Load:
     if limits.resizable:
         await server.resize(millicores)
     return server.load
-
-
-async def flooded(places: Sequence[Place], on_step: OnStep) -> dict[Place, float]:
-    """
-    Return each server's answers per second under a flood, over all rounds. A flood lasts until its
-    last answer, since a slow server's batches take seconds. Raises ProfileError.
-    """
-    answered: Counter[Place] = Counter()
-    took_s = dict.fromkeys(places, 0.0)
-    for number in range(_ROUNDS):
-        for place in places:
-            on_step(f"{place}, {number + 1} of {_ROUNDS}")
-            load = await place.ready()
-            done_s = [o.done_s for o in await load.flood(_FLOOD_S) if o.answered]
-            answered[place] += len(done_s)
-            took_s[place] += max(done_s, default=_FLOOD_S)
-    if silent := [str(place) for place in places if not answered[place]]:
-        raise ProfileError(f"Nothing was answered by {', '.join(silent)}.")
-    return {place: answered[place] / took_s[place] for place in places}
-
-
-async def believed(flood_rps: Mapping[Place, float], on_step: OnStep) -> dict[Place, float]:
-    """
-    Return the saturation rates to plan with: the flood's rate, lowered until a pod serves in time
-    what would be planned for it. On a slow machine a flood fills batches that take longer than the
-    SLO allows, and counts late answers. Raises ProfileError.
-    """
-    found: dict[Place, float] = {}
-    for number, share in enumerate(_SHARES):
-        for place in (place for place in flood_rps if place not in found):
-            if number == 0:
-                on_step(f"{place}, as planned")
-            rps = share * flood_rps[place]
-            if await _in_time(place, rps):
-                found[place] = rps
-    return {place: found.get(place, 0.0) for place in flood_rps}
-
-
-async def _in_time(place: Place, saturation_rps: float) -> bool:
-    """Whether the planned load is answered in time, or is less than one request."""
-    row = rescaled_row(place.row, saturation_rps)
-    planned_rps = capacity_at(row, SLO_S, PERCENTILE, HEADROOM)
-    if planned_rps * _CHECK_S < 1:
-        return True
-    load = await place.ready()
-    outcomes = await load.poisson(planned_rps, _CHECK_S, seed=0, max_backlog=_BACKLOG, slo_s=SLO_S)
-    await load.settle()
-    return sum(o.in_time(SLO_S) for o in outcomes) >= _IN_TIME * len(outcomes)

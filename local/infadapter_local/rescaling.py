@@ -23,7 +23,8 @@ class Check:
 def rescaled(profile: Profile, check: Check) -> Profile:
     """
     Return the profile for this machine: measured rates at calibrated sizes, and in between rates in
-    proportion to the quota, since the servers are CPU-bound.
+    proportion to the quota, since the servers are CPU-bound. A larger size serves no less than a
+    smaller one: a lower rate was a disturbance's.
 
     Latencies increase on a slower machine. On a faster one they are kept, since much of them is
     waiting for the quota's next period, which is as long on any machine. A quota on a machine of
@@ -34,13 +35,13 @@ def rescaled(profile: Profile, check: Check) -> Profile:
     Raises ValueError if no calibrated size is in the profile.
     """
     sizes, rates = zip(*sorted(_checked(profile, check).items()), strict=True)
-    per_millicore = np.array(rates) / sizes
+    at_least = np.maximum.accumulate((0.0, *rates))
     smallest = min(a.resources[CPU] for a in profile.allocations)
 
     def rows() -> Iterator[ProfiledAllocation]:
         for own in profile.allocations:
             millicores = own.resources[CPU]
-            saturation_rps = millicores * float(np.interp(millicores, sizes, per_millicore))
+            saturation_rps = float(np.interp(millicores, (0, *sizes), at_least))
             speed = saturation_rps / (own.saturation_rps or saturation_rps or 1.0)
             if millicores * speed >= _NEAR * smallest:
                 yield _as_measured(rescaled_row(own, saturation_rps))

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from infadapter_local.calibration import Place, believed, flooded, steps
+from infadapter_local.calibration import extrapolated, steps
 from infadapter_local.cgroups import Cores, Quotas
+from infadapter_local.rates import Place, believed, flooded
 from infadapter_local.shipped import shipped_profiles
 from infadapter_local.spec import HEADROOM, SLO_S
 from infadapter_profiles.profile import Point, ProfiledAllocation
@@ -128,7 +129,21 @@ async def test_a_server_that_answers_nothing_is_named() -> None:
         await flooded([place(Pod(0.0))], ignored)
 
 
+@pytest.mark.parametrize(("speed", "sizes"), [(1.0, [100, 200]), (0.5, [200]), (0.35, [])])
+def test_smaller_sizes_are_expected_to_serve_in_proportion(speed: float, sizes: list[int]) -> None:
+    """And where this machine is too slow for one, nothing is expected of it."""
+    profile = shipped_profiles()[1]
+    rows = {row.resources[CPU]: row for row in profile.allocations}
+    rps = speed * (rows[300].saturation_rps or 0.0)
+    measured = {place(Pod(rps), profile.variant, rows[300]): rps}
+    smaller = [place(Pod(rps), profile.variant, rows[size]) for size in (100, 200)]
+    found = extrapolated([profile], measured, smaller)
+    assert {p.millicores: expected for p, expected in found.items()} == pytest.approx(
+        {size: rps * size / 300 for size in sizes}
+    )
+
+
 def test_what_comes_next_is_told_as_often_as_was_said() -> None:
     profiles = shipped_profiles()
-    assert steps(profiles, Quotas(Path("/nowhere"))) == 5 + 4 * 14
+    assert steps(profiles, Quotas(Path("/nowhere"))) == 5 + 4 * 14 + 5
     assert steps(profiles, Cores()) == 5 + 4 * 5

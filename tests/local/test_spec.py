@@ -187,6 +187,13 @@ def test_a_size_between_two_that_were_checked_serves_in_proportion() -> None:
     assert by_size[1000] == pytest.approx(200.0)
 
 
+def test_a_larger_size_serves_no_less_than_a_smaller_one() -> None:
+    """Its flood was disturbed: no pod is slower with more CPU."""
+    disturbed = rescaled(PROFILES[0], Check(load_s=0.2, saturation_rps={300: 120.0, 1000: 90.0}))
+    by_size = {a.resources[CPU]: a.saturation_rps for a in disturbed.allocations}
+    assert by_size == pytest.approx({100: 40.0, 300: 120.0, 1000: 120.0})
+
+
 def test_a_minute_that_was_disturbed_counts_at_no_higher_rate() -> None:
     """A low rate was answered no later than a higher one, by a slower machine neither."""
     points = tuple(
