@@ -241,6 +241,22 @@ def test_a_lost_node_takes_its_pods_which_are_replaced_when_they_are_evicted() -
     assert holding(here.world.held, 0, 25, 30).peak_cores == 3.0
 
 
+def test_a_node_can_be_lost_from_the_first_second_on() -> None:
+    here = platform(lost_nodes=(Spell(variant="a"),))
+    here.run_pods(1, 1)
+    assert [pod.is_lost for pod in here.after(1)] == [True]
+
+
+def test_a_pod_whose_resize_is_stuck_while_it_does_not_start_gets_over_both() -> None:
+    spell = Spell(variant="a", until_s=20)
+    here = platform(stuck_resizes=(spell,), never_ready=(spell,))
+    here.take(up(1, 1))
+    here.take(resize(here.after(2)[0].name, 2))
+    assert here.after(2)[0].resize is Resize.FAILING
+    (pod,) = here.after(16 + START_S)
+    assert (pod.ready, pod.resources[CPU]) == (True, 2000)
+
+
 def test_a_deployment_makes_up_for_an_evicted_pod() -> None:
     here = platform(lost_nodes=(Spell(variant="a", from_s=20),))
     here.run_pods(2, 1)

@@ -79,7 +79,7 @@ class Faults:
         )
         bounds = (self.quota,) if self.quota else ()
         times = {at_s for spell in (*spells, *bounds) for at_s in (spell.from_s, spell.until_s)}
-        return {at_s for at_s in times if 0 < at_s < math.inf}
+        return {at_s for at_s in times if 0 <= at_s < math.inf}
 
     def is_blind(self, at_s: float) -> bool:
         return any(from_s <= at_s < until_s for from_s, until_s in self.blind_s)

@@ -69,9 +69,10 @@ class Kubelet:
         for pod in self._pods.values():
             if self._node.is_lost_with(pod, now_s):
                 self.lose_node_of(pod, now_s)
-            elif pod.resize in STUCK:
+                continue
+            if pod.resize in STUCK:
                 self.resources.try_resize(pod, now_s)
-            elif pod.trouble and not pod.is_lost:
+            if pod.trouble and not pod.is_lost:
                 self._begin_start(pod, now_s)
 
     def remove(self, pod: SimulatedPod, now_s: float) -> None:
