@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from infadapter_operator.domain.observed import Observed, Pod
 from infadapter_operator.domain.service import Service
-from infadapter_operator.planning.capacity import fits, held, plus
+from infadapter_operator.planning.capacity import fits, held, plus, resizable
 from infadapter_operator.planning.failures import OF_SIZE, Blocks, failing
 from infadapter_operator.planning.limits import limits_of, may_grow_again, size_limits
 from infadapter_operator.planning.probe import (
@@ -21,7 +21,7 @@ from infadapter_operator.planning.probe import (
     room_beside,
     started,
 )
-from infadapter_solver.problem import Plan, Resources, Target
+from infadapter_solver.problem import Plan, PodGroup, Resources, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,15 +181,20 @@ def _live(observed: Observed) -> Counter[Target]:
 
 def _starting(observed: Observed, plan: Plan | None, left: Collection[Target]) -> list[Resources]:
     """
-    Return what the next pod holds, for each target that still lacks planned pods. Blocked targets
-    start none.
+    Return what the next pod holds, for each target that still lacks planned pods or has to be
+    rolled. Blocked targets start none.
     """
-    live = _live(observed)
     return [
         comes_at(observed, group.target, group.allocation)
         for group in (plan.groups if plan else ())
-        if group.target not in left and live[group.target] < group.pods
+        if group.target not in left and _has_pods_to_start(observed, group)
     ]
+
+
+def _has_pods_to_start(observed: Observed, group: PodGroup) -> bool:
+    live = [pod for pod in observed.of(group.target) if not (pod.leaving or pod.is_lost)]
+    replaced = any(not resizable(pod.size, group.allocation.size) for pod in live)
+    return replaced or len(live) < group.pods
 
 
 def _uncreated(

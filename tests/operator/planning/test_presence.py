@@ -112,6 +112,21 @@ def test_the_pod_more_of_a_rolling_change_was_not_asked_for() -> None:
     assert there.absent == {TARGET: 0}
 
 
+@pytest.mark.parametrize(("batch_size", "awaited"), [(1, {"bad"}), (4, set())])
+def test_no_failing_pod_is_awaited_in_the_room_that_a_roll_needs(
+    batch_size: int, awaited: set[str]
+) -> None:
+    """A pod that served was released for the roll, 43 of 130 requests/s, and the other one kept."""
+    full = a_service(budget={CPU: 2000}, max_surge={CPU: 0})
+    size = replace(GROUP.allocation.size, batch_size=batch_size)
+    rolled = replace(GROUP, allocation=replace(GROUP.allocation, size=size))
+    unplanned = replace(a_pod("bad", GONE), target=BUSY)
+    observed = Observed(pods=(a_pod("old"), unplanned), desired_pods={TARGET: 1, BUSY: 1})
+    blocks = blocks_after(full, {}, observed, 100.0)
+    there = present(full, observed, blocks, replace(PLAN, groups=(rolled,)), 100.0)
+    assert there.awaited == awaited
+
+
 def test_a_lost_pod_is_missing_and_holds_nothing() -> None:
     observed = Observed(pods=(a_pod("lost", LOST),), desired_pods={TARGET: 1})
     there = present(SERVICE, observed, {}, PLAN, 100.0)
