@@ -16,7 +16,7 @@ from infadapter_scheduler.admission import EPSILON_S, Offer
 from infadapter_scheduler.batch import Batch, Request
 from infadapter_scheduler.catalogue import Entry
 from infadapter_scheduler.executor import Executor
-from infadapter_scheduler.loading import asked_of, load
+from infadapter_scheduler.loading import demand_of, load
 from infadapter_scheduler.opening import Opening
 from infadapter_scheduler.placement import opened_on
 from infadapter_scheduler.state import State
@@ -85,7 +85,7 @@ def _worth(
     """Whether the model's refused work exceeds the demand of its victims, or it is its turn."""
     if now_s >= executor.calm_until_s:
         return True
-    return entry.unmet.rate(now_s) > asked_of(victims, state.models, now_s)
+    return entry.unmet.rate(now_s) > demand_of(victims, state.models, now_s)
 
 
 def _in_order(state: State, executor: Executor) -> Iterator[str]:

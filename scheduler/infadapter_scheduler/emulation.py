@@ -21,7 +21,7 @@ from infadapter_scheduler.events import (
     Loaded,
     Tick,
 )
-from infadapter_scheduler.front import hold_up, take
+from infadapter_scheduler.front import delay_running, take
 from infadapter_scheduler.policy import Policy
 from infadapter_scheduler.world import Arrival, BrokenRule, Machine, Served, Settled, World
 
@@ -75,7 +75,7 @@ class Emulation:
         machine = self.machines.get(event.executor) if isinstance(event, Finished) else None
         if machine is None or not machine.owed_s:
             return False
-        for finished in hold_up(self._told, machine):
+        for finished in delay_running(self._told, machine):
             for number in self._batches[finished.executor, finished.run]:
                 if number in self._open:
                     fate = self._open[number][1]

@@ -17,7 +17,7 @@ FEW = 5.0
 """Number of arrivals in the window below which no share can be estimated."""
 
 
-def owe_room(state: State, entry: Entry, offer: Offer) -> None:
+def reserve_capacity(state: State, entry: Entry, offer: Offer) -> None:
     """Let the least busy executor accept no new batch of another model before one of this model."""
     if not _left_out(state, entry, offer.now_s):
         return

@@ -22,7 +22,7 @@ def take(machine: Machine, seconds: float, now_s: float) -> None:
         machine.front_free_s = max(now_s, machine.front_free_s) + seconds
 
 
-def hold_up(told: list[Told], machine: Machine) -> list[Finished]:
+def delay_running(told: list[Told], machine: Machine) -> list[Finished]:
     """
     Delay the end of the running execution by the accumulated time, and everything sent behind it;
     return the delayed events.

@@ -9,7 +9,7 @@ from infadapter_scheduler.batch import Request
 from infadapter_scheduler.catalogue import Entry
 from infadapter_scheduler.deferral import deferred
 from infadapter_scheduler.executor import Executor
-from infadapter_scheduler.fairness import owe_room
+from infadapter_scheduler.fairness import reserve_capacity
 from infadapter_scheduler.load_trial import tried_load
 from infadapter_scheduler.loading import least_loaded, load, worth_loading
 from infadapter_scheduler.placement import joined, opened, opened_on, opening
@@ -71,7 +71,7 @@ class Intake:
         entry.unmet.add(offer.costs.split_s[1], offer.now_s)
         self._state.pressure.refused.add(offer.costs.seconds_each[offer.cap], offer.now_s)
         if late_s < inf and entry.holders:
-            owe_room(self._state, entry, offer)
+            reserve_capacity(self._state, entry, offer)
         reason = Reason.NO_TIME if late_s < inf else Reason.NO_MEMORY
         if not self._state.executors:
             reason = Reason.NO_EXECUTOR

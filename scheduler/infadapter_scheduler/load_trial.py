@@ -65,7 +65,7 @@ def _may(entry: Entry, executor: Executor, offer: Offer) -> bool:
     return in_time and executor.late_by_load_s(load_s, now_s) <= 0
 
 
-def tell_load(entry: Entry, executor: Executor, event: Loaded) -> None:
+def record_load(entry: Entry, executor: Executor, event: Loaded) -> None:
     """
     Update the estimate with a load's duration. A trial disproves the estimate if the request would
     have been in time, or the load took far less.

@@ -66,9 +66,9 @@ def worth_loading(
         return False
     if executor.late_by_load_s(entry.costs.load.mean, now_s) > 0:
         return False
-    return entry.unmet.rate(now_s) > asked_of(victims, models, now_s)
+    return entry.unmet.rate(now_s) > demand_of(victims, models, now_s)
 
 
-def asked_of(names: Iterable[str], models: Mapping[str, Entry], now_s: float) -> float:
+def demand_of(names: Iterable[str], models: Mapping[str, Entry], now_s: float) -> float:
     """Return the models' demand, in seconds of work per second."""
     return sum(models[name].arrivals.rate(now_s) * models[name].costs.split_s[1] for name in names)

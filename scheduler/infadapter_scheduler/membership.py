@@ -8,7 +8,7 @@ from infadapter_scheduler.batch import Batch, Request
 from infadapter_scheduler.catalogue import Entry
 from infadapter_scheduler.events import ExecutorJoined, ExecutorLeft, Loaded
 from infadapter_scheduler.executor import Executor
-from infadapter_scheduler.load_trial import tell_load
+from infadapter_scheduler.load_trial import record_load
 from infadapter_scheduler.model import Costs
 from infadapter_scheduler.residency import PageCache
 from infadapter_scheduler.sending import Sender
@@ -80,7 +80,7 @@ class Membership:
             return []
         executor.load_ended(event.model, event.end_s)
         entry = self._state.models[event.model]
-        tell_load(entry, executor, event)
+        record_load(entry, executor, event)
         if not event.done:
             return self._not_loaded(entry, executor, now_s)
         executor.cache.loaded(event.model)

@@ -31,7 +31,7 @@ from infadapter_scheduler.points.policy import PointPolicy
 from infadapter_scheduler.sending import Sender
 from infadapter_scheduler.size_trial import settle
 from infadapter_scheduler.state import State
-from infadapter_scheduler.trial import tell
+from infadapter_scheduler.trial import record_trial
 
 
 class Scheduler:
@@ -179,7 +179,7 @@ class Scheduler:
     def _learn(self, sent: Sent, event: Finished) -> None:
         seconds = event.end_s - event.start_s
         if sent.teaches and sent.trial:
-            tell(sent, seconds, event.end_s, self.state.lag_s)
+            record_trial(sent, seconds, event.end_s, self.state.lag_s)
         elif sent.teaches and sent.guess:
             settle(self.state.models[sent.costs.model.name], sent, seconds)
         elif sent.teaches:

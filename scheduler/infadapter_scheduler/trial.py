@@ -104,7 +104,7 @@ def _begun(entry: "Entry", executor: Executor, offer: Offer) -> Batch | None:
     return batch
 
 
-def tell(sent: Sent, seconds: float, end_s: float, lag_s: float) -> None:
+def record_trial(sent: Sent, seconds: float, end_s: float, lag_s: float) -> None:
     """
     Record a trial's duration. A request in time, or far faster than expected, disproves the
     estimate. It may have been luck, so each following execution counts as much.

@@ -214,7 +214,7 @@ def test_several_causes_have_one_reason() -> None:
 
 
 def test_what_has_come_meanwhile_is_available_though_its_back_off_is_known() -> None:
-    assert blocked(a_block("small", Cause.CRASH, "x", come=True)).status is Status.TRUE
+    assert blocked(a_block("small", Cause.CRASH, "x", has_recovered=True)).status is Status.TRUE
 
 
 def at(phase: Phase, **changes: object) -> Condition:

@@ -156,7 +156,7 @@ async def test_what_does_not_come_is_told_and_every_failed_attempt_is_counted() 
     assert value(registry, "variant_available", variant="small", kind="cpu") == 0
     assert value(registry, "variant_available", variant="large", kind="cpu") == 1
     assert value(registry, "blocked_total", cause="ImageUnavailable") == 2
-    attempted(2, come=True)
+    attempted(2, has_recovered=True)
     assert value(registry, "variant_available", variant="small", kind="cpu") == 1
     assert value(registry, "blocked_total", cause="ImageUnavailable") == 2
 

@@ -140,7 +140,7 @@ class Observed:
     pod_limits: Mapping[Target, int] = field(
         default_factory=dict
     )  # of targets whose pods do not come: how many may be planned (the loop remembers)
-    aside: Resources = field(
+    awaited_resources: Resources = field(
         default_factory=dict
     )  # held by pods that are waited for and do not count (the loop leaves them out)
     size_limits: Mapping[Target, int] = field(

@@ -50,7 +50,7 @@ class Block:
     """
     A target that is excluded from planning because its pods fail to start. Ready pods stay planned.
 
-    At `until_s` one pod is retried; all pods are allowed again if one has `come` meanwhile.
+    At `until_s` one pod is retried; all pods are allowed again once one has recovered.
     """
 
     target: Target
@@ -63,7 +63,7 @@ class Block:
     created_s: float = (
         0.0  # creation of the failed pod; a later pod that becomes Ready ends the block
     )
-    come: bool = False
+    has_recovered: bool = False
     fitting_millicores: int | None = None  # the largest new pod that may find a node
     grown_millicores: int | None = None  # the size beyond which its pods did not grow
 

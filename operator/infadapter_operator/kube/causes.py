@@ -53,7 +53,7 @@ class Causes:
         Record a service's new failures, failed retries included. A trial ends together with its
         block: if the pod of one service comes, those of all may come.
         """
-        fails = {block.cause for block in now.values() if not block.come}
+        fails = {block.cause for block in now.values() if not block.has_recovered}
         kept = {
             cause: trial
             for cause, trial in self.trials.items()

@@ -100,7 +100,7 @@ def _one_room(
     rest_s = now_s + patience.retry_first_s
     return {
         target: replace(block, until_s=max(block.until_s, rest_s))
-        if block.cause in OF_SIZE and not block.come and block.until_s >= began_s
+        if block.cause in OF_SIZE and not block.has_recovered and block.until_s >= began_s
         else block
         for target, block in blocks.items()
     }
@@ -136,9 +136,9 @@ def _with_what_came(
         pod.ready and (pod.created_at_s > block.created_s or pod.name in awaited)
         for pod in observed.of(block.target)
     )
-    if block.come or not came:
+    if block.has_recovered or not came:
         return block
-    return replace(block, come=True, until_s=min(block.until_s, now_s))
+    return replace(block, has_recovered=True, until_s=min(block.until_s, now_s))
 
 
 def _block(
@@ -154,7 +154,7 @@ def _block(
         before = None
     failure = failure.after(before)
     trouble = _known_trouble(before, failure.trouble)
-    if before is not None and now_s < before.until_s and not before.come:
+    if before is not None and now_s < before.until_s and not before.has_recovered:
         # A pod whose image was pulled at last is not Ready yet: the earlier cause explains why.
         told = before if failure.trouble.cause is Cause.NOT_READY else trouble
         return replace(
@@ -188,7 +188,7 @@ def _known_trouble(before: Block | None, trouble: Trouble) -> Trouble | Block:
     If no pod of the target ever came for another reason, a lack of room is no news. Recording it
     would lead to plans with smaller pods of a variant that fails on every node.
     """
-    if before is None or before.come or trouble.cause is not Cause.NO_NODE:
+    if before is None or before.has_recovered or trouble.cause is not Cause.NO_NODE:
         return trouble
     return trouble if before.cause in OF_SIZE else before
 

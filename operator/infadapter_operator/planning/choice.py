@@ -133,6 +133,6 @@ def _with_path(best: Plan, switch: Switch, before: CurrentPlan) -> Plan:
     found = with_growth_path(best, switch)
     if found is best or not before.is_outgrown:
         return found if found.capacity_rps >= best.capacity_rps else best
-    if switch.given_up_rps(found) > switch.given_up_rps(best):
+    if switch.released_capacity_rps(found) > switch.released_capacity_rps(best):
         return best
     return found if switch.worth(best) - switch.worth(found) <= MOST_FOR_A_PATH else best

@@ -64,7 +64,7 @@ class Failure:
         If the knowledge that nothing grows were dropped when it turns out that no new pod fits, the
         two would be tried alternately for ever.
         """
-        if before is None or before.come:
+        if before is None or before.has_recovered:
             return self
         return replace(
             self,
@@ -164,7 +164,7 @@ def _has_nowhere_to_grow(blocks: Blocks, pod: Pod) -> bool:
     come.
     """
     size = int(SMALLER_SIZE_RATIO * pod.wanted.cpu_millicores)
-    found_none = (b for b in blocks.values() if b.cause is Cause.NO_NODE and not b.come)
+    found_none = (b for b in blocks.values() if b.cause is Cause.NO_NODE and not b.has_recovered)
     refused = pod.resize is Resize.REFUSED and not pod.leaving
     return refused and any(
         b.fitting_millicores is not None and b.fitting_millicores <= size for b in found_none
@@ -216,7 +216,7 @@ def _was_given_up(blocks: Blocks, observed: Observed, pod: Pod) -> bool:
     block = blocks.get(pod.target)
     waits = pod.unschedulable_since_s is not None
     causes = (Cause.NOT_READY, Cause.NO_NODE) if waits else (Cause.NOT_READY,)
-    if block is None or block.come or block.cause not in causes:
+    if block is None or block.has_recovered or block.cause not in causes:
         return False
     unready = (p.created_at_s for p in observed.of(pod.target) if not (p.ready or p.leaving))
     return pod.created_at_s == min(unready) <= block.created_s
@@ -232,7 +232,7 @@ def _holds_surge_for_too_long(
     be retried at once.
     """
     block = blocks.get(pod.target)
-    if block is None or block.come or block.cause in OF_SIZE:
+    if block is None or block.has_recovered or block.cause in OF_SIZE:
         return False
     is_tried = pod.created_at_s >= block.until_s
     was_tried = block.attempts > 1 and now_s < block.until_s and pod.created_at_s <= block.created_s

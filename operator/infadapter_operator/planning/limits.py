@@ -79,7 +79,9 @@ def limits_of(
     only if the size is what fails or the current plan already contains the pod.
     """
     live = _live(service, blocks, there, failed)
-    whole = [b for b in blocks.values() if not b.come and not _is_of_size(service, b, there)]
+    whole = [
+        b for b in blocks.values() if not b.has_recovered and not _is_of_size(service, b, there)
+    ]
     due = {b.target for b in whole if now_s >= b.until_s and b.target not in waiting}
     tried = set() if live.starting else due
     limited = {b.target for b in whole}
@@ -217,7 +219,7 @@ def size_limits(
     active = (
         b
         for b in blocks.values()
-        if not b.come
+        if not b.has_recovered
         and (now_s < b.until_s or (b.target in waiting and _is_of_size(service, b, there)))
     )
     caps = {b.target: _size_caps(service, b, there) for b in active}

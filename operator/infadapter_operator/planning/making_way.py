@@ -27,7 +27,9 @@ class _Way(NamedTuple):
     lost_rps: float
 
 
-def given_up_rps(service: Service, ready: Sequence[Pod], plan: Plan, millicores: float) -> float:
+def released_capacity_rps(
+    service: Service, ready: Sequence[Pod], plan: Plan, millicores: float
+) -> float:
     """
     Return the least capacity lost by freeing this much CPU, rps: from one pod, or from several if
     no pod suffices alone.

@@ -55,7 +55,7 @@ def present(
     if not (blocks or any(pod.is_lost for pod in observed.pods)):
         return Present(everything=observed, counted=observed, absent={})
     failed = {pod.name for pod in failing(service, observed, blocks, now_s)}
-    again = {t for t, block in blocks.items() if now_s >= block.until_s and not block.come}
+    again = {t for t, block in blocks.items() if now_s >= block.until_s and not block.has_recovered}
     tried = started(observed, plan, again, awaited, failed)
     kept = _with_room(service, observed, plan, tried)
     failed |= {pod.name for pod in tried[len(kept) :]}  # removed for lack of room
@@ -106,7 +106,7 @@ def _without(
     aside = [pod for pod in observed.pods if pod.name in waiting]
     return replace(
         observed,
-        aside=held(aside),
+        awaited_resources=held(aside),
         stalled=observed.rolling & {pod.target for pod in aside if not pod.outdated},
         pods=tuple(pod for pod in observed.pods if pod.name not in left_out),
         desired_pods={t: n - absent.get(t, 0) for t, n in observed.desired_pods.items()},

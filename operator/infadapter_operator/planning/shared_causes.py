@@ -25,7 +25,7 @@ def shared(blocks: Iterable[Block], service: Service, observed: Observed) -> tup
     """
     within_s = SHARED_WITHIN_S + service.patience.start_s
     found = sorted(
-        (b for b in blocks if b.cause in SHAREABLE and not b.come),
+        (b for b in blocks if b.cause in SHAREABLE and not b.has_recovered),
         key=lambda block: (block.cause, block.since_s),
     )
     together = {block for block in found if block.cause in observed.shared_causes}

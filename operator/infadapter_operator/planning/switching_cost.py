@@ -24,7 +24,7 @@ from infadapter_operator.planning.capacity import (
     resizable,
     running_groups,
 )
-from infadapter_operator.planning.making_way import given_up_rps
+from infadapter_operator.planning.making_way import released_capacity_rps
 from infadapter_solver import CPU, Plan, PodGroup, Problem, Resources, evaluate
 from infadapter_solver.problem import Target
 
@@ -74,13 +74,13 @@ class Switch:
         held = self.service.objective.price_of(plus(self._held, started))
         return accuracy - self.problem.objective.cost_weight * held / self._whole
 
-    def given_up_rps(self, plan: Plan) -> float:
+    def released_capacity_rps(self, plan: Plan) -> float:
         """
         Return the Ready capacity that is released in one round, rps, in whole steps of the pods'
         sizes.
         """
         lacking = self._makes_way(plan)
-        return given_up_rps(self.service, self.ready, plan, lacking) if lacking else 0.0
+        return released_capacity_rps(self.service, self.ready, plan, lacking) if lacking else 0.0
 
     def _makes_way(self, plan: Plan) -> float:
         """Return the CPU that has to be released in one round, millicores."""

@@ -40,7 +40,7 @@ def rest_told(progress: Progress, rest: Rest) -> str:
 
 def unavailable(blocks: Mapping[Target, Block]) -> tuple[Block, ...]:
     """Return the blocks whose target has had no Ready pod since, also while a probe runs."""
-    return tuple(blocks[target] for target in sorted(blocks) if not blocks[target].come)
+    return tuple(blocks[target] for target in sorted(blocks) if not blocks[target].has_recovered)
 
 
 def blocks_told(blocks: tuple[Block, ...]) -> tuple[str, str]:

@@ -39,7 +39,7 @@ def enlarge(terms: Terms, growing: Growing, one: PodState) -> None:
 
 
 def _is_to_grow(terms: Terms, one: PodState) -> bool:
-    if not one.can_resize or one.is_asked or one.shrinks or one.is_refused:
+    if not one.can_resize or one.is_requested or one.shrinks or one.is_refused:
         return False
     if one.actual.unschedulable_since_s is not None:
         return False  # a larger pod would wait longer; it grows once it has a node

@@ -45,7 +45,7 @@ def room_for(service: Service, plan: Plan, observed: Observed) -> Room:
     and rolling updates in progress, count with what they will hold.
     """
     room = Room(plus(service.budget, service.max_surge))
-    room.take(observed.aside)
+    room.take(observed.awaited_resources)
     room.take(held(observed.pods))
     planned = {group.target: group.allocation.size for group in plan.groups}
     for target, pods in missing(observed).items():

@@ -41,7 +41,7 @@ class PodState:
     resize_patience_s: float = RESIZE_PATIENCE_S
 
     @property
-    def goes(self) -> bool:
+    def is_surplus(self) -> bool:
         return self.desired is None
 
     @property
@@ -67,7 +67,7 @@ class PodState:
         return self.desired is not None and is_at(self.actual, self.desired) and not self.is_stale
 
     @property
-    def is_asked(self) -> bool:
+    def is_requested(self) -> bool:
         """Whether the planned size was requested, so that it is in force or pending."""
         return self.desired is not None and same_amounts(
             self.actual.wanted.resources, self.desired.resources
@@ -126,7 +126,7 @@ class PodState:
             return False
         if self.is_stale or not resizable(self.actual.size, self.desired.size):
             return True
-        failed = self.is_asked and resize_failed(self.actual, now_s, self.resize_patience_s)
+        failed = self.is_requested and resize_failed(self.actual, now_s, self.resize_patience_s)
         return failed or self.is_refused
 
 

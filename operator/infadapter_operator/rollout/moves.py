@@ -71,7 +71,7 @@ def is_reached(context: DrainContext, observed: Observed) -> bool:
 def _is_as_planned(one: PodState) -> bool:
     pod = one.actual
     settled = pod.resize is Resize.NONE and pod.unschedulable_since_s is None
-    return settled and pod.ready and one.is_level and one.is_asked and pod.trouble is None
+    return settled and pod.ready and one.is_level and one.is_requested and pod.trouble is None
 
 
 def moves_towards(context: DrainContext, observed: Observed, *, doubt: bool) -> Moves:
@@ -185,7 +185,7 @@ def _waits(context: DrainContext, grown: Growth, target: Target) -> bool:
     failed = [
         one
         for one in of_target(context.pods, target)
-        if not one.goes and one.must_be_replaced(context.now_s)
+        if not one.is_surplus and one.must_be_replaced(context.now_s)
     ]
     return target not in grown.outgrown and all(one.actual.resize in WAITS for one in failed)
 
@@ -250,7 +250,7 @@ def _rolled_after_all(
     while nothing moves and no planned pod is awaited. The pods to replace may hold all the room
     that the rest of the plan needs.
     """
-    waits = any(not (one.goes or one.actual.ready) for one in context.pods)
+    waits = any(not (one.is_surplus or one.actual.ready) for one in context.pods)
     if waits or _makes_room_itself(context, observed):
         return (), ()
     return roll(context, observed, grown, at_any_cost=True)

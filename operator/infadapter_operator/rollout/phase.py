@@ -32,7 +32,7 @@ def progress_of(
     coming = [
         one
         for one in context.pods
-        if one.touchable and not one.goes and not (one.actual.ready and one.is_level)
+        if one.touchable and not one.is_surplus and not (one.actual.ready and one.is_level)
     ]
     waits = _is_patient(context, observed, coming)
     moves = bool(steps) or waits or is_moving(context, observed)
@@ -72,7 +72,7 @@ def _phase(context: DrainContext, observed: Observed, lacking: int, steps: Seque
         return Phase.RESIZING
     if any(isinstance(step, SetWeights) for step in steps):
         return Phase.SHIFTING
-    going = any(one.goes for one in context.pods) or any(pod.leaving for pod in observed.pods)
+    going = any(one.is_surplus for one in context.pods) or any(pod.leaving for pod in observed.pods)
     rolls = any(is_rolling(observed, target) for target in observed.rolling)
     return Phase.DRAINING if going or rolls else Phase.DONE
 

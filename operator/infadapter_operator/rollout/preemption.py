@@ -76,7 +76,7 @@ def node_shortages(context: DrainContext) -> Iterator[Shortage]:
     ends.
     """
     for one in context.pods:
-        if one.goes or not one.touchable:
+        if one.is_surplus or not one.touchable:
             continue
         if one.actual.unschedulable_since_s is not None:
             yield Shortage(

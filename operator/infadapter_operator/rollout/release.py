@@ -94,7 +94,7 @@ class DrainContext:
         for it.
         """
         ready = [one for one in self.pods if one.actual.ready]
-        beyond = any(one.goes and one.actual.resize in STUCK for one in ready)
+        beyond = any(one.is_surplus and one.actual.resize in STUCK for one in ready)
         there = total(held_in_force(one.actual) for one in ready)
         return beyond and fits(there, self.service.budget)
 
@@ -164,7 +164,7 @@ def make_room(context: DrainContext, short: Collection[str]) -> Releases:
         for one in releasable(context)
         if any(one.actual.size.resources.get(name, 0) > 0 for name in short)
     ]
-    holders.sort(key=lambda one: (not one.goes, one.actual.ready, _rps_per_unit(one, short)))
+    holders.sort(key=lambda one: (not one.is_surplus, one.actual.ready, _rps_per_unit(one, short)))
     return _released(context, holders, partial=True, floor_rps=context.floor_rps)
 
 
@@ -213,9 +213,11 @@ def releasable(context: DrainContext) -> list[PodState]:
     found = [
         one
         for one in context.pods
-        if one.touchable and (one.goes or _shrinks_under_load(context, one))
+        if one.touchable and (one.is_surplus or _shrinks_under_load(context, one))
     ]
-    return sorted(found, key=lambda p: (not p.goes, p.actual.ready, p.accuracy, p.actual.name))
+    return sorted(
+        found, key=lambda p: (not p.is_surplus, p.actual.ready, p.accuracy, p.actual.name)
+    )
 
 
 def _shrinks_under_load(context: DrainContext, one: PodState) -> bool:
@@ -247,7 +249,7 @@ def ways(
     would make it look like a pod that may still grow, and it would stay.
     """
     yield one.desired, min(one.desired_rps, one.capacity_rps)
-    did_not_grow = one.goes and one.actual.resize in STUCK
+    did_not_grow = one.is_surplus and one.actual.resize in STUCK
     if not partial or not one.actual.ready or did_not_grow:
         return
     least = one.desired.cpu_millicores if one.desired else 0

@@ -29,7 +29,7 @@ def is_due(context: DrainContext, observed: Observed) -> bool:
     fails or is unschedulable.
     """
     starts = any(
-        not (one.goes or one.actual.ready or one.actual.trouble)
+        not (one.is_surplus or one.actual.ready or one.actual.trouble)
         and one.actual.unschedulable_since_s is None
         for one in context.pods
     )

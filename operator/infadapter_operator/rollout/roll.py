@@ -41,7 +41,7 @@ def roll(
         replaced |= has_only_a_template(observed, group, own)
         if group.target in busy or not (replaced or group.target in grown.outgrown):
             continue
-        if any(one.goes for one in own) and _suffice_without(context):
+        if any(one.is_surplus for one in own) and _suffice_without(context):
             continue
         there = observed.desired_pods.get(group.target, len(own))
         most = max(group.pods, there)
@@ -95,7 +95,7 @@ def _fewest(
     replaced = [one for one in own if one.must_be_replaced(now_s)]
     able = replaced if any(one.actual.resize in STUCK for one in replaced) else own
     by_loss = sorted(able, key=lambda one: (one in replaced, *_loss(context, one)))
-    all_are = all(one.goes or one in replaced for one in own)
+    all_are = all(one.is_surplus or one in replaced for one in own)
     most = len(own) if all_are else len(able) - 1
     for n in range(most + 1):
         gone = by_loss[:n]
@@ -130,7 +130,7 @@ def _suffice_without(context: DrainContext) -> bool:
     Whether the remaining capacity suffices once all surplus pods are removed, and they may be
     removed.
     """
-    staying_rps = sum(context.counted_rps(one) for one in context.pods if not one.goes)
-    going = (one for one in context.pods if one.goes)
+    staying_rps = sum(context.counted_rps(one) for one in context.pods if not one.is_surplus)
+    going = (one for one in context.pods if one.is_surplus)
     kept = any(is_needed_unknown(context, one, staying_rps) for one in going)
     return staying_rps >= context.floor_rps and not kept

@@ -108,7 +108,7 @@ def _with_blocks(progress: Progress, planned: Planned, now_s: float) -> Progress
     causes = {
         block.cause
         for block in planned.blocks.values()
-        if not block.come and (now_s < block.until_s or block.target in waits)
+        if not block.has_recovered and (now_s < block.until_s or block.target in waits)
     }
     reached = progress.phase is Phase.DONE or not progress.moves
     if progress.rest is not None or not reached or not causes:

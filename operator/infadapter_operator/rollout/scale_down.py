@@ -20,7 +20,7 @@ def align(context: DrainContext) -> tuple[ResizePod, ...]:
         if one.desired is not None
         and one.shrinks
         and one.can_resize
-        and not one.is_asked
+        and not one.is_requested
         and not (one.actual.ready and one.actual.name in context.carrying)
     )
 

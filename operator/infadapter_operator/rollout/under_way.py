@@ -66,7 +66,7 @@ def is_in_question(context: DrainContext, observed: Observed) -> bool:
         (one.actual.trouble and gives_up_at_s(service, observed, one.actual) > now_s)
         or (one.actual.resize is Resize.FAILING and not one.is_given_up(now_s))
         for one in context.pods
-        if not one.goes and one.touchable
+        if not one.is_surplus and one.touchable
     )
 
 
@@ -83,7 +83,7 @@ def is_rolling(observed: Observed, target: Target) -> bool:
 
 
 def _is_starting(one: PodState) -> bool:
-    return not (one.goes or one.actual.ready or _is_known_to_wait(one.actual))
+    return not (one.is_surplus or one.actual.ready or _is_known_to_wait(one.actual))
 
 
 def _is_known_to_wait(pod: Pod) -> bool:

@@ -52,7 +52,7 @@ def test_a_trial_that_fails_goes_on_with_its_next_back_off() -> None:
     assert causes.tried_elsewhere("ns/a", 199.0 + TRIAL_S)
 
 
-@pytest.mark.parametrize("now", [{}, {SMALL: a_block(come=True)}])
+@pytest.mark.parametrize("now", [{}, {SMALL: a_block(has_recovered=True)}])
 def test_what_came_to_the_one_that_tried_may_come_to_all(now: dict[Target, Block]) -> None:
     causes = failing_one_after_another("ns/a", "ns/b", "ns/c")
     causes = causes.after("ns/c", {SMALL: a_block()}, now, 40.0)
@@ -81,7 +81,7 @@ def test_another_cause_does_not_count() -> None:
     [
         ({}, {SMALL: a_block()}, True),
         ({SMALL: a_block()}, {SMALL: a_block()}, False),
-        ({SMALL: a_block()}, {SMALL: a_block(come=True)}, False),
+        ({SMALL: a_block()}, {SMALL: a_block(has_recovered=True)}, False),
         ({SMALL: a_block()}, {SMALL: a_block(attempts=2)}, True),
         ({SMALL: a_block()}, {SMALL: a_block(digest="e")}, True),
         ({SMALL: a_block()}, {}, False),

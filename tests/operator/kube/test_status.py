@@ -241,7 +241,7 @@ def test_a_back_off_beyond_the_last_year_ends_with_it() -> None:
 
 def test_nothing_that_comes_is_read_back_as_a_block() -> None:
     assert blocks_from(None) == {}
-    assert blocks_from(with_blocks(a_block(come=True))) == {}
+    assert blocks_from(with_blocks(a_block(has_recovered=True))) == {}
     odd = json.dumps(with_blocks(a_block()).model_dump(mode="json", exclude_none=True))
     newer = odd.replace("ImageUnavailable", "SomethingNew")
     (block,) = blocks_from(InferenceServiceStatus.model_validate_json(newer)).values()
@@ -272,7 +272,7 @@ def test_a_variant_that_goes_and_comes_back_is_told_once_each() -> None:
     assert still.variants[0].conditions[0].last_transition_time == (
         away.variants[0].conditions[0].last_transition_time
     )
-    back = with_blocks(a_block(come=True), previous=still, now_s=NOW_S + 120)
+    back = with_blocks(a_block(has_recovered=True), previous=still, now_s=NOW_S + 120)
     (event,) = events_between(still, back)
     assert (event.reason, event.warning) == ("VariantAvailable", False)
 

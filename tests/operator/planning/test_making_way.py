@@ -11,7 +11,7 @@ from infadapter_operator.domain.observed import Observed, Pod
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.choice import chosen
 from infadapter_operator.planning.hysteresis import CurrentPlan, previous_plan
-from infadapter_operator.planning.making_way import given_up_rps
+from infadapter_operator.planning.making_way import released_capacity_rps
 from infadapter_operator.planning.problem import problem_for
 from infadapter_solver import Plan, evaluate
 from infadapter_solver.problem import CPU, Objective, PodGroup, Target
@@ -48,7 +48,7 @@ def plan(**cores: int) -> Plan:
 
 
 def lost(millicores: int, ready: tuple[Pod, ...], **planned: int) -> float:
-    return given_up_rps(service(), ready, plan(**planned), millicores)
+    return released_capacity_rps(service(), ready, plan(**planned), millicores)
 
 
 def test_what_is_not_planned_shrinks_as_far_as_room_is_lacking() -> None:

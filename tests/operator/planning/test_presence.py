@@ -39,7 +39,7 @@ def test_a_pod_that_fails_is_waited_for_and_not_counted() -> None:
     assert there.counted.desired_pods == {TARGET: 1}
     assert there.absent == {TARGET: 1}
     assert there.counted.pod_limits == {TARGET: 1}
-    assert there.counted.aside == {CPU: 1000}
+    assert there.counted.awaited_resources == {CPU: 1000}
 
 
 def test_in_a_full_budget_the_planned_pod_that_fails_is_its_own_room() -> None:
@@ -48,9 +48,9 @@ def test_in_a_full_budget_the_planned_pod_that_fails_is_its_own_room() -> None:
     plan = replace(PLAN, groups=(replace(GROUP, pods=2),))
     observed = Observed(pods=(a_pod("good"), a_pod("bad", GONE)), desired_pods={TARGET: 2})
     blocks = blocks_after(full, {}, observed, 100.0)
-    assert present(full, observed, blocks, plan, 100.0).counted.aside == {CPU: 1000}
+    assert present(full, observed, blocks, plan, 100.0).counted.awaited_resources == {CPU: 1000}
     smaller = a_service(budget={CPU: 1900}, max_surge={CPU: 0})
-    assert present(smaller, observed, blocks, plan, 100.0).counted.aside == {}
+    assert present(smaller, observed, blocks, plan, 100.0).counted.awaited_resources == {}
 
 
 def test_who_loads_after_its_trouble_has_no_other_one_until_it_is_tried_again() -> None:
@@ -132,7 +132,7 @@ def test_a_lost_pod_is_missing_and_holds_nothing() -> None:
     there = present(SERVICE, observed, {}, PLAN, 100.0)
     assert not there.counted.pods
     assert there.counted.desired_pods == {TARGET: 0}
-    assert not there.counted.aside
+    assert not there.counted.awaited_resources
 
 
 BUSY = Target("large")

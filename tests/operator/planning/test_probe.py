@@ -57,7 +57,7 @@ def test_it_holds_its_room_and_does_not_count_while_it_starts() -> None:
     assert there.awaited == {"probe"}
     assert there.counted.pods == (ONE, TWO)
     assert there.counted.pod_limits == {BAD: 0}
-    assert (there.counted.aside, there.absent[BAD]) == ({CPU: MILLICORES}, 1)
+    assert (there.counted.awaited_resources, there.absent[BAD]) == ({CPU: MILLICORES}, 1)
     assert there.due == ()
 
 
