@@ -1,7 +1,8 @@
 """
-The Azure Functions traces of 2019 and 2021; the option is one function's hash or name.
+Readers of the Azure Functions traces of 2019 and 2021. The format's option is one function's hash
+or name.
 
-The Azure LLM traces are tables of time stamps like others.
+The Azure LLM traces are tables of time stamps, which other readers accept.
 """
 
 import numpy as np
@@ -23,7 +24,7 @@ _MINUTE_S = 60
 
 
 def read_2019(stream: Stream, asked: Asked, option: str = "") -> Series:
-    """Invocations per minute, a function a row: the sum, or one function."""
+    """Read invocations per minute, one function per row: the sum of all, or one function."""
     lines = stream.lines()
     minutes = _minutes(next(lines, None), stream)
     total = np.zeros(minutes)
@@ -44,7 +45,7 @@ def read_2019(stream: Stream, asked: Asked, option: str = "") -> Series:
 
 
 def read_2021(stream: Stream, asked: Asked, option: str = "") -> Series:
-    """One invocation a line, with its end and duration in seconds; sorted by the start."""
+    """Read one invocation per line with its end and duration in seconds, sorted by start."""
     stamps = Stamps(asked.to_s)
     for index, line in enumerate(stream.lines()):
         fields = split(line.text, ",")

@@ -1,4 +1,4 @@
-"""Which columns of a table hold its load, and what kind of numbers they are."""
+"""Choose the columns of a table that hold its load, and what kind of numbers they are."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,10 @@ def chosen(
     asked: Asked,
     per_request: bool | None,
 ) -> Choice:
-    """Raises TraceError where it is not sure."""
+    """
+    Return the columns with the load, by option or by their names. Raises TraceError if the choice
+    is ambiguous.
+    """
     if per_request:
         return Choice()
     if asked.value is not None:
@@ -88,7 +91,10 @@ def _without_names(stream: Stream, table: Table, numeric: Sequence[int]) -> Choi
 
 
 def _only_other(stream: Stream, table: Table, taken: Collection[int]) -> Choice:
-    """Its name says what it is, or reading it what is wrong with its numbers."""
+    """
+    Choose the only column beside the time. Its name, or the parser's error, says whether it is
+    load.
+    """
     column = next(each for each in range(2) if each not in taken)
     said = of_values(table.name(column))
     if said.kind in LOAD_KINDS or not table.rows:
@@ -138,6 +144,6 @@ def _numeric(table: Table, index: int) -> bool:
 
 
 def _counted(table: Table, numeric: Sequence[int]) -> bool:
-    """Whether a name says that a row holds numbers of requests."""
+    """Whether a column's name says that each row holds a number of requests."""
     kinds = {of_values(table.name(each)).kind for each in numeric}
     return bool(kinds & {Kind.RATE, *COUNT_KINDS}) or (table.width == 2 and Kind.LOAD in kinds)

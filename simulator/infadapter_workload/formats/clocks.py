@@ -1,4 +1,4 @@
-"""How one column or list of times is written, found once by its name and its first values."""
+"""Detect how the times of a column or list are written, from its name and its first values."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ _OF_STEPS = {"min": 60, "h": 3600, "d": 86_400}
 
 
 def clock_of(texts: Sequence[str], name: str, asked: Asked) -> Clock:
-    """Raises Unsure."""
+    """Return the parser of these times. Raises Unsure if several readings are possible."""
     first = next((text for text in texts if text), "")
     for found in (calendar(texts), dated(texts, asked), time_of_day(texts)):
         if found:
@@ -56,7 +56,10 @@ def _counting(unit_ns: int, unit: str, value: float) -> Clock:
 
 
 def _named(texts: Sequence[str], unit: str, value: float) -> Clock:
-    """A column named minute may count minutes, or give the second at which each one begins."""
+    """
+    Choose by the unit in the column's name. A column named minute may count minutes, or give the
+    second at which each minute begins.
+    """
     if value > EPOCH_S and unit in ("s", *_OF_STEPS):
         return _guessed(texts[0], texts)
     if unit in ("ms", "us", "ns") and SURE_S[0] <= value <= SURE_S[1]:
@@ -67,7 +70,9 @@ def _named(texts: Sequence[str], unit: str, value: float) -> Clock:
 
 
 def _seconds_after_all(texts: Sequence[str], unit: str) -> Clock:
-    """nginx's $msec are seconds with three digits behind the point."""
+    """
+    Accept seconds in a column named after a smaller unit, as in nginx's $msec with three decimals.
+    """
     if not any(text.rstrip("0").partition(".")[2] for text in texts):
         raise Unsure(
             f"{texts[0]} may be seconds since 1970, or {unit} from some start, as its name says: "
@@ -85,7 +90,10 @@ def _rises_by(texts: Sequence[str], step: int) -> bool:
 
 
 def _guessed(text: str, texts: Sequence[str]) -> Clock:
-    """By its size, where that leaves no doubt. Anything else is answered with what it may be."""
+    """
+    Choose the unit by the size of the number, if only one fits. Otherwise raise Unsure with the
+    possible readings.
+    """
     value = number(text)
     if value <= EPOCH_S:
         return _counting(SECOND_NS, "s", float(value))
@@ -101,7 +109,10 @@ def _guessed(text: str, texts: Sequence[str]) -> Clock:
 
 
 def _are_whole(texts: Sequence[str]) -> bool:
-    """Whole seconds, if they are microseconds, as Google's from the start of its cluster trace."""
+    """
+    Whether all times are whole seconds if read as microseconds, as in Google's cluster traces,
+    which count from their start.
+    """
     try:
         return len(texts) > 1 and not any(number(text) % 10**6 for text in texts)
     except ValueError:

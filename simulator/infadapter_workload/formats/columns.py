@@ -1,4 +1,4 @@
-"""The first rows of a table, split, and the names of its columns."""
+"""The parsed first rows of a table, and the names of its columns."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ _EXCEL = "sep="
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """The first rows of one, split."""
+    """The first rows of a table, split into fields."""
 
     delimiter: str
     names: tuple[str, ...]  # empty without a header
@@ -32,7 +32,7 @@ class Table:
 
 
 def table_of(stream: Stream) -> Table | None:
-    """None for what has one column."""
+    """Return the table, or None for input with a single column."""
     lines = [line.text for line in stream.head()[: LOOKED_AT + 2]]
     skipped = 1 if lines and lines[0].lower().startswith(_EXCEL) else 0
     lines = lines[skipped:]
@@ -49,7 +49,7 @@ def table_of(stream: Stream) -> Table | None:
 
 
 def only(table: Table, conditions: Sequence[Condition]) -> Table:
-    """The rows that are wanted."""
+    """Return the table with only the rows that meet the conditions."""
     if not conditions or not table.names:
         return table
     rows = (
@@ -59,7 +59,10 @@ def only(table: Table, conditions: Sequence[Condition]) -> Table:
 
 
 def column_named(stream: Stream, names: Sequence[str], width: int, name: str) -> int:
-    """By its name, in any case, or its number from 1."""
+    """
+    Return the index of a column given by its name, in any case, or its number from 1. Raises
+    TraceError.
+    """
     if names.count(name) > 1:
         places = " or ".join(str(place) for place, each in enumerate(names, 1) if each == name)
         raise stream.error(f"has several columns {shown(name)}: say their number, {places}")
@@ -79,7 +82,7 @@ def column_named(stream: Stream, names: Sequence[str], width: int, name: str) ->
 
 
 def _remarked(stream: Stream, delimiter: str, width: int) -> tuple[str, ...]:
-    """The names that stand behind a # above the first row."""
+    """Return the column names from a comment line above the first row."""
     names: tuple[str, ...] = ()
     for line in stream.head(remarks=True):
         if not line.text.startswith("#"):

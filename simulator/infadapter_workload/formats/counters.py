@@ -1,4 +1,4 @@
-"""Counters, which only grow: their numbers are no load, their increases are."""
+"""Counters, which only increase: the load is the increase, not the value."""
 
 import re
 
@@ -10,7 +10,7 @@ from infadapter_workload.trace import Array
 Places = npt.NDArray[np.int64]
 
 COUNTER_NAME = re.compile(r"_(total|count|sum|bucket|created)$")
-"""As Prometheus' clients name them."""
+"""Suffixes that Prometheus client libraries give to counters."""
 
 _LEAST = 10  # numbers, to tell
 _RISING = 0.8  # of the steps, at least: a load that never falls has long flat parts
@@ -19,13 +19,17 @@ _FEW_RESETS = 0.1  # of what is not named as one
 _BEGUN_AGAIN = 0.5  # of what it was, at most
 _STEEP_RPS = 1.01
 """
-Per second, that a load itself rises for the whole of a trace without falling once. A counter of a
-service with less than one request a second is not told by that; its name may tell.
+Average increase above which a series that never falls is a counter, requests per second per second:
+a load does not increase so fast for a whole trace. Counters of services with less than one request
+per second are recognised only by their name.
 """
 
 
 def looks_like_a_counter(numbers: Array, step_s: float, *, named: bool) -> bool:
-    """`named`: its name is that of one."""
+    """
+    Whether the numbers are those of a counter. With `named`, the series' name says so already, and
+    fewer numbers suffice.
+    """
     if len(numbers) < (3 if named else _LEAST):
         return False
     rises = np.diff(numbers)
@@ -42,8 +46,8 @@ def looks_like_a_counter(numbers: Array, step_s: float, *, named: bool) -> bool:
 
 def rates_between(numbers: Array, places: Places, step_s: int) -> Array:
     """
-    Requests per second in each step from the first number to the last, also over missing ones.
-    After a fall the counter began again, and all of it came since.
+    Return requests per second in each step between the first and last number, over missing ones
+    too. A decrease is a counter reset: everything since then counts.
     """
     known = ~np.isnan(numbers)
     numbers, places = numbers[known], places[known]

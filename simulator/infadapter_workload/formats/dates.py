@@ -1,4 +1,4 @@
-"""Dates as people and spreadsheets write them: 2016010123, 1.3.2024 10:00, 10:00."""
+"""Parsers of dates as people and spreadsheets write them: 2016010123, 1.3.2024 10:00, 10:00."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -19,12 +19,14 @@ _TIME_OF_DAY = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?")
 
 
 class Unsure(ValueError):
-    """What the times are cannot be told; the message says what they look like, and what to say."""
+    """
+    The format of times is ambiguous. The message gives the possible readings and the option to set.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """`ns` raises ValueError for what is no such time."""
+    """Parser of one time format. `ns` raises ValueError for text in another format."""
 
     ns: Callable[[str], int]
     absolute: bool  # they are points in time, not seconds from some start
@@ -33,7 +35,10 @@ class Clock:
 
 
 def calendar(texts: Sequence[str]) -> Clock | None:
-    """2016010123 is an hour, 20160101 a day: as a number of seconds it would lie after 2030."""
+    """
+    Return the parser of dates written as one number, or None. 2016010123 is an hour and 20160101 a
+    day: as seconds since 1970, the former would lie after 2030.
+    """
     if not texts or not all(_is_calendar(text) for text in texts):
         return None
     return Clock(_calendar_ns, True, "dates written as one number")
@@ -56,7 +61,10 @@ def _calendar_ns(text: str) -> int:
 
 
 def dated(texts: Sequence[str], asked: Asked) -> Clock | None:
-    """3/4/2024: which is the day is sure where one is above 12, or where dots separate them."""
+    """
+    Return the parser of dates such as 3/4/2024, or None. The order of day and month is certain if
+    one of them is above 12, or if the separator is a dot. Raises Unsure if it is not.
+    """
     found = [match for match in map(_WRITTEN.fullmatch, texts) if match]
     if not found:
         return None
@@ -94,7 +102,7 @@ def _dated_ns(text: str, day_first: bool) -> int:
 
 
 def spelled(texts: Sequence[str]) -> Clock | None:
-    """Mar 1, 2024, 10:00 AM, 1 Mar 2024, 2024/3/1."""
+    """Return the parser of dates such as Mar 1, 2024, 10:00 AM, 1 Mar 2024 or 2024/3/1, or None."""
     return Clock(written_ns, True, "dates with times") if are_written(texts) else None
 
 
@@ -106,8 +114,8 @@ def time_of_day(texts: Sequence[str]) -> Clock | None:
 
 def over_midnight(moments_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """
-    Times of a day: where they fall by more than half of one, the next has begun; where they rise by
-    nearly a whole one, a line is late, or the newest come first.
+    Convert times of day to increasing times. A decrease of more than half a day is midnight; an
+    increase of nearly a whole day is a late line, or the newest rows come first.
     """
     steps = np.diff(moments_ns, prepend=moments_ns[:1])
     begun, back = steps < -_DAY_NS // 2, steps > _DAY_NS - _HOUR_NS

@@ -1,4 +1,7 @@
-"""What a table is not surely: the sentences that ask, or refuse a log of messages."""
+"""
+Errors for ambiguous tables: which option resolves the ambiguity, and that a log of messages is no
+trace.
+"""
 
 import re
 from collections.abc import Sequence
@@ -35,7 +38,10 @@ def several(stream: Stream, table: Table, found: Sequence[int]) -> TraceError:
 def refuse_uneven(
     stream: Stream, table: Table, times: Sequence[str], clock: Clock, numeric: Sequence[int]
 ) -> None:
-    """Whole seconds, none of them twice, beside numbers that may be load: rows of some monitor."""
+    """
+    Raise TraceError if the rows look like samples of a monitor: distinct whole seconds beside
+    numbers that may be load.
+    """
     named = [each for each in numeric if of_values(table.name(each)).kind in LOAD_KINDS]
     if named:  # with more than one row for a time, such as of several metrics
         raise several(stream, table, named)

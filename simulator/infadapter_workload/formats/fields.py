@@ -1,4 +1,4 @@
-"""Columns and numbers of a line, doubted."""
+"""Split lines into fields, and parse numbers with validation."""
 
 import csv
 import math
@@ -11,7 +11,7 @@ from infadapter_workload.formats.vocabulary import TIMES
 from infadapter_workload.trace import MAX_RPS
 
 BLANKS = " "
-"""As a delimiter: any number of blanks."""
+"""The delimiter that stands for any number of blanks."""
 
 _DELIMITERS = (",", ";", "\t", "|")
 
@@ -29,7 +29,10 @@ def split(text: str, delimiter: str) -> list[str]:
 
 
 def delimiter_of(lines: Sequence[str]) -> str | None:
-    """The one that cuts all lines into as many columns, else the first that cuts the first line."""
+    """
+    Return the delimiter that splits all lines into the same number of fields, else the first that
+    splits the first line, or None.
+    """
     if not lines:
         return None
     cutting = [each for each in _DELIMITERS if len(split(lines[0], each)) > 1]
@@ -50,7 +53,9 @@ def is_number(text: str) -> bool:
 
 
 def is_header(fields: list[str]) -> bool:
-    """Nothing but names, so that a damaged number in the first line is not taken for one."""
+    """
+    Whether all fields are names. A damaged number in the first line must not make it a header.
+    """
     named = [field for field in fields if field]
     if named and named[0].lower() in TIMES:
         return True  # whatever the others are called, such as 200, 404 and 5xx/s
@@ -60,7 +65,9 @@ def is_header(fields: list[str]) -> bool:
 
 
 def _is_name(field: str, among_many: bool) -> bool:
-    """Among others, also 2xx and 99%."""
+    """
+    Whether a field is a column name; in a header with several columns, 2xx and 99% are names too.
+    """
     if is_epoch(field):
         return False
     if among_many and (field[-1:].isalpha() or field.endswith("%")):
@@ -69,7 +76,7 @@ def _is_name(field: str, among_many: bool) -> bool:
 
 
 def requests(line: Line, text: str, seconds: float = 1.0, decimal_comma: bool = False) -> float:
-    """A number of requests in so many seconds. Raises TraceError."""
+    """Parse a number of requests in this many seconds. Raises TraceError."""
     try:
         number = number_of(text, decimal_comma).number
     except ValueError:

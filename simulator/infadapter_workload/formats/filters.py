@@ -1,4 +1,6 @@
-"""Which requests or rows of a trace are load: probes, errors or other services may be left out."""
+"""
+Filters on requests or rows, by which probes, errors or other services are left out of the load.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,7 +14,9 @@ _CONDITION = re.compile(r"([^=!]+?)(!?=)(.*)")
 
 
 class Condition(NamedTuple):
-    """A field that is, or is not, like a text with shell wildcards; 2xx are all of 200 to 299."""
+    """
+    A field that matches, or does not match, a pattern with shell wildcards; 2xx matches 200 to 299.
+    """
 
     name: str
     pattern: str
@@ -24,7 +28,7 @@ class Condition(NamedTuple):
 
 
 def conditions_of(text: str | None) -> tuple[Condition, ...]:
-    """Such as `path=/v2/*,status!=5xx`. Raises TraceError."""
+    """Parse conditions such as `path=/v2/*,status!=5xx`. Raises TraceError."""
     return tuple(_condition(part) for part in text.split(",")) if text else ()
 
 

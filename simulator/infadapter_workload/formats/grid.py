@@ -1,4 +1,4 @@
-"""Evenly spaced rows: their order, their step, and those that are missing."""
+"""Evenly spaced rows: their order, their step and the missing ones."""
 
 from dataclasses import dataclass
 
@@ -30,7 +30,10 @@ class Grid:
 
 
 def in_order(table: Grid, absolute: bool) -> list[str]:
-    """Notes. Points in time, each once, are sorted as CloudWatch's are not."""
+    """
+    Sort rows that are points in time, each occurring once, and return notes. Exports of CloudWatch
+    are not sorted. Raises TraceError for repeated times.
+    """
     steps = np.diff(table.moments)
     if len(steps) > 1 and (steps < 0).all():
         table.moments, table.numbers = table.moments[::-1], table.numbers[::-1]
@@ -53,7 +56,7 @@ def in_order(table: Grid, absolute: bool) -> list[str]:
 
 
 def step_s_of(table: Grid) -> int:
-    """The most frequent, of several the shortest."""
+    """Return the most frequent distance between rows, seconds; of several, the shortest."""
     steps = np.diff(table.moments)
     if not len(steps):
         return 1
@@ -70,7 +73,10 @@ def step_s_of(table: Grid) -> int:
 
 
 def places_of(table: Grid, step_s: int) -> Moments:
-    """Of each row, counted in steps; those that are left out are missing."""
+    """
+    Return each row's index in steps from the first row. Indices without a row are missing. Raises
+    TraceError if the rows are not evenly spaced.
+    """
     since = table.moments - table.moments[0]
     step_ns = step_s * SECOND_NS
     rounded = table.asked.every_s is not None
@@ -91,7 +97,10 @@ def places_of(table: Grid, step_s: int) -> Moments:
 
 
 def _check_missing(table: Grid, places: Moments, step_s: int) -> None:
-    """Few are a gap of what recorded them; of many, an absent row may mean that nothing came."""
+    """
+    Raise TraceError if more steps are missing than a short outage of the collector explains: then a
+    missing row may mean that no request arrived.
+    """
     missing = int(places[-1]) + 1 - len(places)
     if table.asked.gaps in ("keep", "drop") or missing <= MOST_LEFT_OUT * (places[-1] + 1):
         return

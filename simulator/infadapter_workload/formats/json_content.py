@@ -1,4 +1,4 @@
-"""JSON that is read as a whole, within bounds."""
+"""Parse a JSON document as a whole, up to a maximum size."""
 
 import json
 from decimal import Decimal
@@ -9,7 +9,7 @@ from infadapter_workload.trace import TraceError
 
 
 def parsed(stream: Stream) -> Any:
-    """Numbers as decimals. Raises TraceError."""
+    """Return the document with its numbers as decimals. Raises TraceError."""
     content = stream.content()
     try:
         return json.loads(content, parse_float=Decimal, parse_int=Decimal)

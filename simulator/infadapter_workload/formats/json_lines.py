@@ -1,5 +1,6 @@
 """
-An object for each request, as Envoy, Caddy, nginx and traces of LLMs write JSON, and others logfmt.
+Reader of one object per request: JSON, as Envoy, Caddy, nginx and traces of LLMs write it, or
+logfmt.
 """
 
 from collections import Counter
@@ -45,7 +46,7 @@ class _Form:
 
 
 def read_json_lines(stream: Stream, asked: Asked, option: str = "") -> Series:
-    """One request a line; what a server says of itself between them is left out."""
+    """Read one request per line. Messages of the server about itself are left out."""
     form = _form(stream, replace(asked, time=option) if option else asked)
     stamps, left_out, seen = Stamps(asked.to_s), LeftOut(), Counter[str]()
     for line in stream.all_lines():
@@ -100,7 +101,7 @@ def _named(found: Sequence[Object]) -> str | None:
 
 
 def _surely(found: Sequence[Object]) -> str | None:
-    """The only other point in time, or the only one that says when something began."""
+    """Return the name of the only point in time, or of the only one that is named as a start."""
     if not found:
         return None
     points = [name for name, value in found[0].items() if _is_point(name, str(value))]
@@ -120,7 +121,10 @@ def _is_point(name: str, text: str) -> bool:
 
 
 def _refuse_unsure(stream: Stream, clock: Clock, texts: list[str], time: str, asked: Asked) -> None:
-    """Whole numbers from a start, as `timestamp`, are seconds in some traces and ms in others."""
+    """
+    Raise TraceError for whole numbers that count from a start: in some traces `timestamp` is in
+    seconds, in others in milliseconds.
+    """
     if clock.absolute or asked.unit or clock.said.split()[0] != "seconds":
         return
     if all(text.lstrip("-").isdigit() for text in texts):

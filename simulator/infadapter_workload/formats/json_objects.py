@@ -1,4 +1,4 @@
-"""An object in each line: JSON, or pairs of a name and a value, as logfmt writes them."""
+"""Parse one object per line: JSON, or pairs of name and value in logfmt."""
 
 import json
 import re
@@ -22,19 +22,22 @@ _LEAST_PAIRS = 3
 
 
 def objects_in(stream: Stream) -> list[Object]:
-    """Those of the first lines that are one."""
+    """Return the objects among the first lines."""
     found = (object_of(line.text) for line in stream.head()[:200])
     return [each for each in found if each is not None]
 
 
 def looks_paired(lines: list[str]) -> bool:
-    """Whether most of the first lines are pairs."""
+    """Whether most of the first lines are pairs of name and value."""
     paired = sum(not line.startswith("{") and object_of(line) is not None for line in lines[:20])
     return paired > 0 and 2 * paired >= min(len(lines), 20)
 
 
 def fields_of(found: Object) -> dict[str, str]:
-    """`path`, `status` and `method` under the names that servers give them, and all others."""
+    """
+    Return all fields as text, with `path`, `status` and `method` added from the names that servers
+    use for them.
+    """
     flat: dict[str, str] = {}
     for name, value in found.items():
         if isinstance(value, Mapping):
@@ -49,7 +52,10 @@ def fields_of(found: Object) -> dict[str, str]:
 
 
 def value_at(found: Object, name: str) -> Any:
-    """Also of an object within it, as data.time; None where there is none."""
+    """
+    Return the value of a name, or of a path within nested objects such as data.time; None if
+    absent.
+    """
     if name in found:
         return found[name]
     outer, dot, inner = name.partition(".")
@@ -58,12 +64,14 @@ def value_at(found: Object, name: str) -> Any:
 
 
 def is_message(found: Object) -> bool:
-    """Of a server about itself: it has a level, and names no request."""
+    """
+    Whether the object is a log message of the server: it has a level and no field of a request.
+    """
     return "level" in found and not _ABOUT & found.keys()
 
 
 def object_of(text: str) -> Object | None:
-    """None where a line is neither."""
+    """Parse a line; None if it is neither JSON nor pairs."""
     if not text.startswith("{"):
         return _pairs(text)
     try:
@@ -75,8 +83,8 @@ def object_of(text: str) -> Object | None:
 
 def _pairs(text: str) -> Object | None:
     """
-    All of a line, so that a message in which some stand is none. One behind the other: to look for
-    them anywhere takes the square of its length.
+    Parse a line that consists of pairs only, so that a message that contains some is not accepted.
+    The pairs are matched one after the other, because searching for them takes quadratic time.
     """
     found, end = dict[str, str](), 0
     while match := _PAIR.match(text, end):

@@ -1,4 +1,4 @@
-"""Which forms there are, and which one a file has."""
+"""The known trace formats, and the detection of a file's format."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -47,7 +47,10 @@ FORMATS: dict[str, Format] = {
 
 
 def read_as(stream: Stream, asked: Asked) -> tuple[str, Series]:
-    """In the form that was asked for, NAME or NAME:OPTION, else the one that it seems to have."""
+    """
+    Read the file in the format given as NAME or NAME:OPTION, or else in the detected one. Return
+    the format's name, too.
+    """
     name, _, option = (asked.format or recognised(stream, asked)).partition(":")
     if name not in FORMATS:
         raise TraceError(f"There is no trace format {name!r}; there are {', '.join(FORMATS)}.")
@@ -56,11 +59,12 @@ def read_as(stream: Stream, asked: Asked) -> tuple[str, Series]:
 
 def recognised(stream: Stream, asked: Asked) -> str:
     """
-    By the first lines. Raises TraceError for a table in which no column can be a time.
+    Detect the format from the first lines. Raises TraceError for a table without a column that can
+    be a time.
 
-    One number a line is a rate, unless the first is above 1e8: then they are time stamps, which
-    must never fall. Tables are read by the names of their columns, and by their times: where each
-    is some whole seconds after the one above, rows hold numbers of requests; else a row is one.
+    One number per line is a rate, unless the first is above 1e8: those are time stamps, which must
+    not decrease. Tables are recognised by column names and by their times: if rows are whole
+    seconds apart, each holds a number of requests; otherwise a row is one request.
     """
     if stream.starts_with(b"{") or stream.starts_with(b"["):
         found = _json(stream)
@@ -83,7 +87,7 @@ def recognised(stream: Stream, asked: Asked) -> str:
 
 
 def _json(stream: Stream) -> str | None:
-    """A line that begins with a bracket may be one of an access log."""
+    """Return the JSON format, or None: a line of an access log may begin with a bracket, too."""
     objects = objects_in(stream)
     if not objects:
         looks = stream.starts_with(b"{") or stream.starts_with(b"[{")
@@ -103,5 +107,5 @@ def _table(stream: Stream, table: Table, asked: Asked) -> str:
 
 
 def _body(lines: list[str]) -> list[str]:
-    """Without a name above them."""
+    """Return the lines below a header, if there is one."""
     return lines[1:] if is_header(lines[:1]) else lines

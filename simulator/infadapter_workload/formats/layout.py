@@ -1,4 +1,7 @@
-"""Which column of a table is the time, and which one the load: surely, or asked."""
+"""
+The layout of a table: which columns are the time and the load, by option or by unambiguous
+detection.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +27,7 @@ from infadapter_workload.formats.written_dates import are_written
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """How every row is read."""
+    """How each row is parsed."""
 
     table: Table
     time: int | None  # None: rows have no time, and come at the step that was given
@@ -40,7 +43,10 @@ class Layout:
 
 
 def layout_of(stream: Stream, table: Table, asked: Asked, per_request: bool | None) -> Layout:
-    """`per_request` where the form was given. Raises TraceError where it is not sure."""
+    """
+    Return the layout. `per_request` is known if the format was given. Raises TraceError if the
+    layout is ambiguous.
+    """
     table = only(table, asked.only)
     time, day = _time(stream, table, asked)
     texts = [text for text in _texts(table, time, day) if text]
@@ -57,7 +63,7 @@ def layout_of(stream: Stream, table: Table, asked: Asked, per_request: bool | No
 
 
 def _time(stream: Stream, table: Table, asked: Asked) -> tuple[int | None, int | None]:
-    """The column of the time, and that of the day beside it."""
+    """Return the column of the time and that of its date, if it is separate."""
     if asked.time is not None:
         return column_named(stream, table.names, table.width, asked.time), None
     named = [index for index in range(table.width) if is_time(table.name(index))]
@@ -82,7 +88,7 @@ def _time(stream: Stream, table: Table, asked: Asked) -> tuple[int | None, int |
 
 
 def _counts_up(table: Table) -> bool:
-    """Whether the first column is a number of the row or second, under whatever name."""
+    """Whether the first column numbers the rows or seconds, whatever its name is."""
     texts = table.column(0)
     return all(map(is_number, texts)) and of_values(table.name(1)).kind in LOAD_KINDS
 
@@ -117,7 +123,9 @@ def _texts(table: Table, time: int | None, day: int | None) -> list[str]:
 
 
 def _holds_times(table: Table, index: int) -> bool:
-    """A column that is named like a time may hold durations, or words."""
+    """
+    Whether the column's values can be times: columns with such a name may hold durations or words.
+    """
     texts = [text for text in table.column(index)[:5] if text]
     return not texts or any(text[:1].isdigit() for text in texts) or are_written(texts)
 

@@ -1,4 +1,7 @@
-"""Lines that are no request: a few are left out and counted, many say that it is another file."""
+"""
+Lines that are not requests: a few are left out and counted, many mean that the file is of another
+kind.
+"""
 
 from dataclasses import dataclass, field
 
@@ -13,7 +16,10 @@ _GIVE_UP = 1000
 
 @dataclass(slots=True)
 class LeftOut:
-    """`check` raises the first line's error when they are more than 3 and more than 1 % of all."""
+    """
+    Count of the lines left out. `check` raises the first line's error if they are more than 3 and
+    more than 1 % of all lines.
+    """
 
     lines: int = 0
     first: Line | None = None
@@ -37,7 +43,7 @@ class LeftOut:
             raise TraceError(more) if self.lines > 1 else self.error
 
     def said(self) -> list[str]:
-        """As notes."""
+        """Return notes on what was left out."""
         found = []
         if self.first:
             line = self.first

@@ -1,4 +1,7 @@
-"""Access logs of servers and balancers, a line for each request: nginx, Apache, Envoy, HAProxy …"""
+"""
+Reader of access logs of servers and balancers, one request per line: nginx, Apache, Envoy, HAProxy
+…
+"""
 
 import re
 from collections import Counter
@@ -40,7 +43,10 @@ _HEADS = 20
 
 
 def looks_logged(lines: list[str]) -> bool:
-    """Most of the first lines; a server may start up between them."""
+    """
+    Whether most of the first lines are requests; the start-up messages of a server may be between
+    them.
+    """
     logged = sum(map(is_request, lines[:_HEADS]))
     return logged > 0 and 2 * logged >= min(len(lines), _HEADS)
 
@@ -50,9 +56,7 @@ def is_request(text: str) -> bool:
 
 
 def read_log(stream: Stream, asked: Asked, option: str = "") -> Series:
-    """
-    One request a line. A line is written when its request ends, so they are sorted by their start.
-    """
+    """Read one request per line, sorted by start, since a line is written when its request ends."""
     stamps, left_out, seen = Stamps(asked.to_s), LeftOut(), Counter[str]()
     for line in stream.all_lines():
         moment = _start_ns(line)
@@ -71,7 +75,7 @@ def read_log(stream: Stream, asked: Asked, option: str = "") -> Series:
 
 
 def fields_of(text: str) -> dict[str, str]:
-    """`method`, `path` without its query and `status`, as far as they are in the line."""
+    """Return `method`, `path` without its query and `status`, as far as the line contains them."""
     if squid := _SQUID.search(text):
         return {"status": squid[1], "method": squid[2], "path": _path(squid[3])}
     match = _REQUEST.search(text)
@@ -85,7 +89,7 @@ def fields_of(text: str) -> dict[str, str]:
 
 
 def request_of(text: str) -> dict[str, str]:
-    """The same of a request by itself: GET /a HTTP/1.1."""
+    """Return the same fields of a request line alone: GET /a HTTP/1.1."""
     return {name: found for name, found in fields_of(f'"{text}"').items() if name != "status"}
 
 
@@ -103,7 +107,7 @@ def probes_said(found: int) -> list[str]:
 
 
 def _start_ns(line: Line) -> int | str:
-    """Of its request, or what is wrong with it."""
+    """Return the start of the line's request, or the reason why there is none."""
     match = _STAMP.search(line.text)
     if not match or _OWN_MESSAGE.match(line.text):
         return f"there is no time of a request in {shown(line.text)}"
@@ -118,7 +122,7 @@ def _start_ns(line: Line) -> int | str:
 
 
 def _is_cut(text: str, logged: str | None) -> bool:
-    """Within the request, or before its status."""
+    """Whether the line ends within the request, or before its status."""
     if text.count('"') % 2:
         return True
     return bool(logged and '"' in text and text.endswith('"') and not re.search(r'" ', text))

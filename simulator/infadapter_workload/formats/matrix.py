@@ -1,4 +1,4 @@
-"""The series in answers of Prometheus to range queries, and what was said beside them."""
+"""Parse Prometheus' answers to range queries into series, with their warnings."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from infadapter_workload.trace import TraceError
 
 
 class Source(Protocol):
-    """A file, or a server: whose name its sentences say."""
+    """A file or a server, whose name appears in error messages."""
 
     @property
     def name(self) -> str: ...
@@ -22,14 +22,14 @@ class Source(Protocol):
 
 @dataclass(slots=True)
 class Matrix:
-    """Series with their labels, and what was said beside them."""
+    """Series with their labels, and notes on warnings and omissions."""
 
     series: list[tuple[Mapping[str, str], dict[Decimal, float]]]
     notes: list[str] = field(default_factory=list)
 
 
 def matrix_of(source: Source, answers: Sequence[Any]) -> Matrix:
-    """Of the parts of a long time, one after the other. Raises TraceError."""
+    """Merge the answers to consecutive parts of a long range into one matrix. Raises TraceError."""
     found: dict[str, tuple[Mapping[str, str], dict[Decimal, float]]] = {}
     notes: list[str] = []
     for answer in answers:
@@ -42,7 +42,10 @@ def matrix_of(source: Source, answers: Sequence[Any]) -> Matrix:
 
 
 def _without_bad(source: Source, series: Sequence[dict[Decimal, float]]) -> list[str]:
-    """Takes them out, and says how many. Raises TraceError for more than gaps may be."""
+    """
+    Remove invalid values, and return a note with their number. Raises TraceError if there are more
+    than gaps may be.
+    """
     bad = [(samples, time) for samples in series for time in samples if isnan(samples[time])]
     if not bad:
         return []
@@ -115,6 +118,8 @@ def _time(source: Source, time: Any) -> Decimal:
 
 
 def _value(text: Any) -> float:
-    """NaN for what is not a number of requests per second, such as 0 divided by 0."""
+    """
+    Parse a value; NaN for what is not a number of requests per second, such as 0 divided by 0.
+    """
     value = float(text)
     return value if 0 <= value <= 1e18 else nan

@@ -1,4 +1,4 @@
-"""Points in time as they are written, in whole nanoseconds, which hold what a float would lose."""
+"""Parse points in time into whole nanoseconds; a float would lose digits."""
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
@@ -8,7 +8,7 @@ from functools import lru_cache
 SECOND_NS = 1_000_000_000
 EPOCH_S = 1e8
 """
-A number above it counts from 1970 (this is March 1973), one below from some start.
+Numbers above this one count from 1970 (it is March 1973), those below count from some start.
 
 No trace has as many requests per second. From 1e11 on they are milliseconds, from 1e14 on
 microseconds, from 1e17 on nanoseconds.
@@ -16,7 +16,8 @@ microseconds, from 1e17 on nanoseconds.
 
 SURE_S = (7.5e8, 2.2e9)
 """
-October 1993 to 2039: what lies outside may be such a number, or count from a start in another unit.
+October 1993 to 2039, in seconds since 1970. A number outside this range may be a time since 1970,
+or count from a start in another unit.
 """
 
 _LIMIT_NS = 2**62
@@ -34,7 +35,7 @@ MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 
 def moment_ns(text: str, unit_ns: int | None = None) -> int:
     """
-    A number, or ISO 8601 to the nanosecond, in UTC unless it names its offset.
+    Parse a number, or ISO 8601 to the nanosecond, in UTC unless it has an offset.
 
     Raises ValueError for anything else.
     """
@@ -47,13 +48,15 @@ def moment_ns(text: str, unit_ns: int | None = None) -> int:
 
 
 def seconds_ns(text: str) -> int:
-    """A number of seconds. Raises ValueError for anything else, or for some 150 years."""
+    """
+    Parse a number of seconds. Raises ValueError for anything else, or for more than some 150 years.
+    """
     return _number_ns(text, SECOND_NS)
 
 
 @lru_cache(maxsize=1024)
 def logged_ns(text: str) -> int:
-    """As web servers write it: 10/Oct/2000:13:55:36 -0700. Raises ValueError."""
+    """Parse the time format of web servers, 10/Oct/2000:13:55:36 -0700. Raises ValueError."""
     match = _LOGGED.fullmatch(text)
     if not match:
         raise ValueError(f"{text} is no time of an access log")
@@ -64,7 +67,7 @@ def logged_ns(text: str) -> int:
 
 
 def is_epoch(text: str) -> bool:
-    """Whether this can only be a point in time: ISO 8601, or a number that counts from 1970."""
+    """Whether the text can only be a point in time: ISO 8601, or a number that counts from 1970."""
     try:
         return moment_ns(text) > EPOCH_S * SECOND_NS
     except ValueError:
@@ -72,7 +75,7 @@ def is_epoch(text: str) -> bool:
 
 
 def number(text: str) -> Decimal:
-    """A finite one that can be a time. Raises ValueError."""
+    """Parse a finite number that can be a time. Raises ValueError."""
     try:
         found = Decimal(text)
     except InvalidOperation:
@@ -83,13 +86,15 @@ def number(text: str) -> Decimal:
 
 
 def epoch_unit_ns(value: Decimal) -> int:
-    """Of a number that counts from 1970, by its size; of a smaller one, a second."""
+    """
+    Return the unit of a number that counts from 1970, by its size; a second for smaller numbers.
+    """
     return next((unit for least, unit in _UNITS if value >= least), SECOND_NS)
 
 
 @lru_cache(maxsize=1024)
 def iso_s(text: str, zone: str | None) -> int:
-    """Of whole seconds. Raises ValueError."""
+    """Parse ISO 8601 without a fraction, into seconds since 1970. Raises ValueError."""
     return _since_1970_s(datetime.fromisoformat(text).replace(tzinfo=_zone(zone)))
 
 

@@ -1,4 +1,4 @@
-"""What the name of a column says: a time, numbers of requests, their rate, or something else."""
+"""The meaning of column names: a time, numbers of requests, their rate, or something else."""
 
 import re
 from enum import StrEnum
@@ -56,7 +56,7 @@ class Said(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def of_values(name: str) -> Said:
-    """Of a column that holds numbers."""
+    """Return the kind of numbers that a column of this name holds."""
     query = query_of(name)
     words = words_of(query.name)
     rate, known = _rate(query.name, words), set(words)
@@ -76,7 +76,7 @@ def of_values(name: str) -> Said:
 
 
 def is_time(name: str) -> bool:
-    """The name of a column of times; a duration's is none."""
+    """Whether a column of this name holds times; names of durations do not count."""
     words = set(words_of(name))
     return bool(words & TIMES) and not words & (DURATIONS | COUNTS | {"per"})
 
@@ -86,13 +86,15 @@ def is_part_of_time(name: str) -> bool:
 
 
 def time_unit(name: str) -> str | None:
-    """As `_ms`, `(us)` or `minute` says it; None where the name has no unit."""
+    """Return the unit in a name such as `_ms`, `(us)` or `minute`, or None."""
     words = words_of(name)
     return TIME_UNITS.get(words[-1]) if words else None
 
 
 def words_of(name: str) -> list[str]:
-    """Lower case; of RequestsPerSec and requests_per_sec the same."""
+    """
+    Return the words of a name in lower case, the same for RequestsPerSec and requests_per_sec.
+    """
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
     return [word for word in re.split(r"[\W_]+", apart.lower()) if word]
 
@@ -109,7 +111,7 @@ def _without_rate(name: str, words: list[str]) -> Kind:
 
 
 def _rate(name: str, words: list[str]) -> float | None:
-    """Per how many seconds."""
+    """Return the period of a rate in seconds, or None if the name is not that of a rate."""
     if thousands := [word for word in words if re.fullmatch(r"k(?:reqs?|[rqto]p[sm])", word)]:
         ones = _rate(re.sub(r"(?i)k(?=req|[rqto]p)", "", name), [word[1:] for word in thousands])
         return None if ones is None else ones / 1000
@@ -128,7 +130,7 @@ def _rate(name: str, words: list[str]) -> float | None:
 
 
 def _per_something(words: list[str]) -> bool:
-    """As requests per second and pod are."""
+    """Whether the name is per something other than a time, as in requests per second and pod."""
     after = [later for earlier, later in pairwise(words) if earlier in PER_WORDS]
     return any(not (word in TIME_UNITS or word[0].isdigit() or _is_period(word)) for word in after)
 
@@ -138,7 +140,10 @@ def _is_period(word: str) -> bool:
 
 
 def _of_a_length(words: list[str]) -> bool:
-    """As requests_5m and req_s are: whether of so long or in each such time, they do not say."""
+    """
+    Whether the name contains a duration, as in requests_5m and req_s. It is ambiguous: a count
+    within that time, or a rate per that time.
+    """
     return any(
         earlier in (*COUNTS, "last", "past")
         and (_is_period(later) or re.fullmatch(r"\d+(?:s|m|min|h|d)", later))
@@ -147,7 +152,7 @@ def _of_a_length(words: list[str]) -> bool:
 
 
 def _is_part_of_another(words: list[str]) -> bool:
-    """`request` before the name of something else, such as of its payload."""
+    """Whether `request` qualifies the name of something else, such as a request's payload."""
     return any(
         earlier in ONE and not (later in _AFTER_ONE or later[0].isdigit() or _is_period(later))
         for earlier, later in pairwise(words)

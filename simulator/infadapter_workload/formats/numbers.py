@@ -1,4 +1,4 @@
-"""Requests per second: one number a line."""
+"""Reader of requests per second, one number per line."""
 
 import re
 from array import array
@@ -15,14 +15,14 @@ from infadapter_workload.series import Series
 from infadapter_workload.trace import MAX_RPS, MAX_SECONDS, Array
 
 _BLANK = re.compile(r"\d \d{3}\b")
-"""Between thousands, or where the end of a line was lost."""
+"""A blank between thousands, or where the end of a line was lost."""
 
 _MANY_DIGITS = len(str(int(MAX_RPS)))
-"""A number of fewer is no more than is allowed."""
+"""Digits from which a number may exceed MAX_RPS."""
 
 
 def read_rates(stream: Stream, asked: Asked, option: str = "") -> Series:
-    """With or without a header; a second each, or --trace-every."""
+    """Read numbers with or without a header, each of one second or of --trace-every seconds."""
     head = [line.text for line in stream.head()[:400]]
     name = head[0] if head and is_header(head[:1]) else ""
     said = _said(stream, name, head, asked)
@@ -43,7 +43,7 @@ def read_rates(stream: Stream, asked: Asked, option: str = "") -> Series:
 
 
 def _number(line: Line, most_s: float, comma: bool) -> float:
-    """Most are plain digits, of which nothing is doubted but how many."""
+    """Parse a line. Most lines are plain digits, which need no validation but of their length."""
     if len(line.text) < _MANY_DIGITS and line.text.isascii() and line.text.isdigit():
         return float(line.text)
     if _BLANK.search(line.text):
@@ -52,7 +52,7 @@ def _number(line: Line, most_s: float, comma: bool) -> float:
 
 
 def evenly(name: str, form: str, rates: Array, step_s: int, what: str = "counts") -> Series:
-    """A rate for each second, of rates that each hold for a step."""
+    """Return a series with a rate for each second, from rates that each hold for a step."""
     note = f"its {what} of {step_s} s are spread evenly over them"
     return Series(
         name=name, form=form, rates=np.repeat(rates, step_s), step_s=step_s, notes=(note,)
@@ -121,7 +121,7 @@ def _kind(stream: Stream, numbers: Array, said: Said, step_s: int) -> str:
 
 
 def _rising(numbers: Array) -> bool:
-    """Not as whole numbers do, and for long."""
+    """Whether the numbers increase for long and are not whole, as times do."""
     return len(numbers) >= 20 and bool((np.diff(numbers) > 0).all() and (numbers % 1).any())
 
 

@@ -1,4 +1,7 @@
-"""What a file is packed or written in: gzip, bzip2, xz, UTF-16; others are named and refused."""
+"""
+Decompress and decode files: gzip, bzip2, xz, UTF-16. Other formats are recognised and refused by
+name.
+"""
 
 import bz2
 import gzip
@@ -32,7 +35,10 @@ _OTHERS = (
 
 
 def unpacked(path: Path, raw: io.BufferedReader) -> tuple[bytes, Bytes]:
-    """Its first bytes, and all of them. Raises TraceError for what is no text by its mark."""
+    """
+    Return the first bytes and the whole content. Raises TraceError for a file that its signature
+    shows not to be text.
+    """
     file = _opened(raw)
     beginning = _without_hole(path, _first(file), file)
     for mark, problem in _OTHERS:
@@ -57,7 +63,7 @@ def _opened(raw: io.BufferedReader) -> IO[bytes]:
 
 
 def _first(file: IO[bytes]) -> bytes:
-    """A pipe gives them in pieces."""
+    """Return the first bytes; a pipe delivers them in pieces."""
     parts, size = [], 0
     while size < _LOOKED_AT and (part := file.read(_LOOKED_AT - size)):
         parts.append(part)
@@ -66,7 +72,10 @@ def _first(file: IO[bytes]) -> bytes:
 
 
 def _without_hole(path: Path, beginning: bytes, file: IO[bytes]) -> bytes:
-    """Of NULs that a rotation by copying leaves; one is kept, so that its line is damaged."""
+    """
+    Skip the NULs that log rotation by copying leaves. One is kept, so that its line counts as
+    damaged.
+    """
     skipped = 0
     while len(beginning) >= _LOOKED_AT and beginning.count(0) == len(beginning):
         skipped += _LOOKED_AT
@@ -80,7 +89,7 @@ def _without_hole(path: Path, beginning: bytes, file: IO[bytes]) -> bytes:
 
 
 def _narrow(path: Path, beginning: bytes, file: IO[bytes]) -> tuple[bytes, Bytes]:
-    """As UTF-8. Spreadsheets and PowerShell write UTF-16, with a mark."""
+    """Decode UTF-16, which spreadsheets and PowerShell write with a byte order mark."""
     content = beginning + file.read(_MOST_WIDE + 1)
     if len(content) > _MOST_WIDE:
         raise TraceError(f"The trace {path} is large and in UTF-16: write it in UTF-8.")
@@ -92,7 +101,7 @@ def _narrow(path: Path, beginning: bytes, file: IO[bytes]) -> tuple[bytes, Bytes
 
 
 class _Rejoined(io.RawIOBase):
-    """What was looked at, and then the rest."""
+    """The bytes that were inspected, followed by the rest of the file."""
 
     def __init__(self, beginning: bytes, rest: IO[bytes]) -> None:
         self._beginning, self._rest = io.BytesIO(beginning), rest

@@ -1,4 +1,4 @@
-"""The answer of Prometheus to a range query: requests per second, as JSON."""
+"""Reader of Prometheus' answer to a range query: requests per second, as JSON."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -26,16 +26,17 @@ _COUNTED_IN = "query sum(rate(…[1m])) instead, or say --trace-values counter"
 
 def read_answer(stream: Stream, asked: Asked, option: str = "") -> Series:
     """
-    The sum of all series; each value holds until the next. The query must give requests per second.
+    Return the sum of all series; each value holds until the next. The query must give requests per
+    second.
 
-    Raises TraceError where no series has a value at more than a few steps: no data is not zero.
+    Raises TraceError if no series has a value at more than a few steps: no data is not zero.
     """
     content = parsed(stream)
     return series_of(stream, matrix_of(stream, [content]), asked)
 
 
 def series_of(source: Source, matrix: Matrix, asked: Asked) -> Series:
-    """Raises TraceError for what cannot be requests per second."""
+    """Return the summed series. Raises TraceError for values that cannot be requests per second."""
     if not any(samples for _, samples in matrix.series):
         raise source.error("holds no samples")
     _check_labels(source, matrix, asked)
@@ -86,7 +87,7 @@ def _check_missing(
 def _summed(
     source: Source, matrix: Matrix, places: Mapping[Decimal, int], step_s: int, asked: Asked
 ) -> Array:
-    """NaN where no series has a value."""
+    """Return the sum of all series in each step, NaN where no series has a value."""
     sums = np.zeros(max(places.values()) + 1)
     for _, samples in matrix.series:
         values = np.array([samples[time] for time in sorted(samples)])
@@ -105,7 +106,7 @@ def _summed(
 def _counted(
     source: Source, matrix: Matrix, places: Mapping[Decimal, int], step_s: int, asked: Asked
 ) -> Array:
-    """The increases of all series, up to the last time."""
+    """Return the summed increases of all series, up to the last time."""
     sums = np.zeros(max(places.values()))
     for _, samples in matrix.series:
         times = sorted(samples)
@@ -134,7 +135,7 @@ def _check_labels(source: Source, matrix: Matrix, asked: Asked) -> None:
 
 
 def _holes(matrix: Matrix, times: Sequence[Decimal]) -> list[str]:
-    """Where one series has no value and others have."""
+    """Return a note on steps in which one series lacks a value that others have."""
     place = {time: index for index, time in enumerate(times)}
     holes = 0
     for _, samples in matrix.series:
@@ -146,7 +147,7 @@ def _holes(matrix: Matrix, times: Sequence[Decimal]) -> list[str]:
 
 
 def _step_s(source: Source, times: list[Decimal]) -> int:
-    """The step of the query, which every sample must keep; some may be missing."""
+    """Return the step of the query, which every sample must keep; some may be missing."""
     if len(times) == 1:
         return 1
     steps = [later - earlier for earlier, later in pairwise(times)]

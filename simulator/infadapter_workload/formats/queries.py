@@ -1,4 +1,7 @@
-"""Queries and recording rules as names of columns, as Grafana names series without a legend."""
+"""
+Parse PromQL queries and names of recording rules that serve as column names, as in Grafana's series
+without a legend.
+"""
 
 import re
 from typing import NamedTuple
@@ -25,7 +28,9 @@ class Query(NamedTuple):
 
 
 def query_of(name: str) -> Query:
-    """What is left of a name once it is read as a query."""
+    """
+    Return the name that remains once functions, labels and windows are removed, with what they say.
+    """
     found = _INCREASE.search(name)
     length_s = _length_s(found[1] or found[2]) if found else None
     bare = _GROUPING.sub(" ", _MATCHERS.sub(" ", name))
@@ -35,5 +40,5 @@ def query_of(name: str) -> Query:
 
 
 def _length_s(text: str) -> int:
-    """As 5m and 1h30m say it."""
+    """Parse a duration such as 5m or 1h30m into seconds."""
     return sum(int(number) * LENGTHS[unit] for number, unit in re.findall(r"(\d+)(\w)", text))

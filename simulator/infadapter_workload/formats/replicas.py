@@ -1,4 +1,6 @@
-"""The same requests as several Prometheus counted them: their sum is a multiple of the load."""
+"""
+Detect series that several Prometheus replicas counted: their sum would be a multiple of the load.
+"""
 
 import re
 from collections.abc import Mapping
@@ -9,14 +11,22 @@ from infadapter_workload.formats.matrix import Matrix, Source
 from infadapter_workload.formats.stream import shown
 
 _REPLICA = re.compile(r"_*(?:[a-z]+_)?replica(?:_?id)?_*")
-"""Such as prometheus_replica, __replica__ and receive_replica: by them stores tell copies apart."""
+"""
+Labels such as prometheus_replica, __replica__ and receive_replica, by which stores distinguish
+copies.
+"""
 
 _ALIKE = 0.1
-"""How far the means of copies are apart at most: they scrape at other times."""
+"""
+Largest relative difference between the means of two copies, which are scraped at different times.
+"""
 
 
 def refuse_replicas(source: Source, matrix: Matrix, asked: Asked) -> None:
-    """Of two copies that differ in such a label alone. A pod's number is called so, too."""
+    """
+    Raise TraceError for two series that differ in such a label only and have about the same mean.
+    The mean decides, since a label with a pod's number may have such a name, too.
+    """
     if asked.values is not None:
         return
     seen: dict[str, tuple[str, float]] = {}

@@ -1,4 +1,4 @@
-"""Whether rows come at an even pace, as numbers of requests do and requests do not."""
+"""Detect evenly spaced rows: numbers of requests are written at an even pace, requests are not."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -8,7 +8,10 @@ from infadapter_workload.formats.moments import SECOND_NS
 
 
 def in_steps(times: Sequence[str], clock: Clock) -> bool:
-    """Whether each is some whole seconds after the one before, as no requests' own times are."""
+    """
+    Whether most rows are the same number of whole seconds after the one before, as times of single
+    requests are not.
+    """
     moments = [moment for time in times if (moment := moment_or_none(time, clock)) is not None]
     steps = [abs(later - earlier) for earlier, later in pairwise(moments)]
     if len(steps) > 2 and min(steps) >= SECOND_NS and max(steps) < 1.5 * min(steps):

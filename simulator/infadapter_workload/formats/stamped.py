@@ -1,4 +1,4 @@
-"""A time stamp for each request: one a line, or a column of a table."""
+"""Reader of one time stamp per request: one per line, or a column of a table."""
 
 from dataclasses import replace
 
@@ -17,7 +17,10 @@ from infadapter_workload.trace import TraceError
 
 
 def read_stamps(stream: Stream, asked: Asked, option: str = "") -> Series:
-    """The column of that name, or the one that is a time; in order, or all the other way round."""
+    """
+    Read the named column, or the one that is a time. The times must be in order, or in reverse
+    order.
+    """
     asked = replace(asked, time=option) if option else asked
     table = table_of(stream)
     stamps = _Ordered(asked.to_s)
@@ -33,7 +36,7 @@ def read_stamps(stream: Stream, asked: Asked, option: str = "") -> Series:
 
 
 class _Ordered(Stamps):
-    """Remembers where the first one is before the one above it."""
+    """Time stamps, with the error of the first that is before the one above it."""
 
     def __init__(self, to_s: int | None) -> None:
         super().__init__(to_s)

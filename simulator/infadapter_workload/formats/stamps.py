@@ -1,4 +1,4 @@
-"""From a time stamp for each request to a series."""
+"""Turn one time stamp per request into a series."""
 
 from array import array
 
@@ -12,16 +12,18 @@ from infadapter_workload.series import Series, began
 from infadapter_workload.trace import MAX_SECONDS
 
 MAX_STAMPS = 50_000_000
-"""Of one file; they take 0.4 GB."""
+"""Largest number of time stamps in one file; they take 0.4 GB."""
 
 WHOLE_SECONDS = "its time stamps are whole seconds: requests are spread within theirs"
 
 LATE_NS = 3600 * SECOND_NS
-"""How long after its start a request may be written down, where what is read is cut."""
+"""
+How long after its start a request may be logged; reading stops this long after the wanted part.
+"""
 
 
 class Stamps:
-    """Collects when requests arrived; the second of the first one becomes second 0."""
+    """Collects the arrival times of requests. The second of the first one becomes second 0."""
 
     def __init__(self, to_s: int | None = None) -> None:
         self._moments_ns = array("q")
@@ -45,13 +47,16 @@ class Stamps:
         self._moments_ns.append(moment_ns)
 
     def enough(self) -> bool:
-        """Whether all that is wanted must have been written down by now."""
+        """Whether all requests of the wanted part must have been read by now."""
         if self._until_ns is None or not self._moments_ns:
             return False
         return self._moments_ns[-1] - self._moments_ns[0] > self._until_ns + LATE_NS
 
     def series(self, stream: Stream, form: str, what: str = "time stamps") -> Series:
-        """Sorted, with a note if they were not. Raises TraceError for none, or months of them."""
+        """
+        Return the sorted series, with a note if it was not sorted. Raises TraceError if it is empty
+        or too long.
+        """
         if not self._moments_ns:
             raise stream.error(f"holds no {what}")
         moments = np.array(self._moments_ns, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""From rows with a time and a number to requests per second: steps, gaps, counters, order."""
+"""Turn rows of a time and a number into requests per second: steps, gaps, counters, order."""
 
 from array import array
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ _WORDS = {"rates": "per second", "counts": "counted", "counter": "as a counter"}
 
 @dataclass(slots=True)
 class Rows:
-    """As they were read."""
+    """The rows as they were read."""
 
     moments_ns: "array[int]" = field(default_factory=lambda: array("q"))
     numbers: "array[float]" = field(default_factory=lambda: array("d"))
@@ -33,7 +33,7 @@ class Rows:
         self.lines.append(line.number)
 
     def enough(self, to_s: int | None) -> bool:
-        """Whether what is before this second has been read, gaps aside."""
+        """Whether everything before this second has been read, not counting gaps."""
         if to_s is None or len(self.numbers) < 3 or len(self.numbers) % 64:
             return False
         step_s = (self.moments_ns[1] - self.moments_ns[0]) // SECOND_NS
@@ -42,7 +42,10 @@ class Rows:
 
 
 def spaced(stream: Stream, rows: Rows, said: Said, clock: Clock, asked: Asked, name: str) -> Series:
-    """Raises TraceError for rows that are not evenly spaced, or numbers that no load can have."""
+    """
+    Return the series. Raises TraceError for rows that are not evenly spaced, or numbers that cannot
+    be load.
+    """
     if not rows.numbers:
         raise stream.error("holds no numbers")
     moments = np.array(rows.moments_ns, dtype=np.int64)
@@ -79,7 +82,7 @@ def spaced(stream: Stream, rows: Rows, said: Said, clock: Clock, asked: Asked, n
 
 
 def _per_step(table: Grid, places: Moments, step_s: int, kind: str, per_s: float) -> Array:
-    """Requests per second in each step, NaN where nothing is known."""
+    """Return requests per second in each step, NaN where unknown."""
     if kind == "counter":
         return _of_counter(table, places, step_s)
     seconds = per_s if kind == "rates" else step_s

@@ -1,4 +1,7 @@
-"""A file that is doubted: plain or packed, read by lines within bounds, errors with the place."""
+"""
+Untrusted input: a plain or compressed file, read by lines within bounds, with the place in each
+error.
+"""
 
 import io
 import lzma
@@ -38,13 +41,13 @@ class Line(NamedTuple):
 
 
 def shown(text: str) -> str:
-    """Quoted, and cut where it is long."""
+    """Return the text quoted, and shortened if it is long."""
     return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
 
 
 @dataclass(slots=True)
 class Stream:
-    """Read once, from the beginning; `head` looks ahead."""
+    """A file that is read once, from the beginning; `head` looks ahead."""
 
     path: Path
     file: Bytes
@@ -53,7 +56,7 @@ class Stream:
 
     @property
     def name(self) -> str:
-        """Of the trace: of the file, without its endings."""
+        """The trace's name: that of the file without its suffixes."""
         if self.path == STANDARD_INPUT:
             return "standard input"
         name = self.path.name
@@ -62,25 +65,31 @@ class Stream:
         return Path(name).stem
 
     def starts_with(self, mark: bytes) -> bool:
-        """Blanks aside."""
+        """Whether the content starts with these bytes, not counting blanks."""
         return self.beginning.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(mark)
 
     def head(self, remarks: bool = False) -> list[Line]:
-        """The first lines that hold something, as far as they are known without reading on."""
+        """Return the first lines that are not empty, as far as they are buffered."""
         raw = self.beginning.split(b"\n")
         whole = raw[:-1] or raw  # the last may be cut off
         lines = [self._line(number, text, cut=False) for number, text in enumerate(whole, 1)]
         return [line for line in lines if line.text and (remarks or _holds(line))]
 
     def lines(self) -> Iterator[Line]:
-        """Those that are not empty and do not begin with #. Raises TraceError for no text."""
+        """
+        Yield lines that are not empty and do not begin with #. Raises TraceError for what is not
+        text.
+        """
         for line in self.all_lines():
             if line.problem:
                 raise line.error(line.problem)
             yield line
 
     def all_lines(self, remarks: bool = False) -> Iterator[Line]:
-        """Also those that are no text, without it. Raises TraceError for too many."""
+        """
+        Yield all lines; one that is not text has its `problem` instead. Raises TraceError for too
+        many.
+        """
         for number in range(1, MAX_LINES + 1):
             raw = self.file.readline(MAX_LINE)
             if not raw:
@@ -95,7 +104,7 @@ class Stream:
         raise self.error(f"has more than {MAX_LINES:,} lines")
 
     def content(self) -> bytes:
-        """All of it. Raises TraceError when that is too much."""
+        """Return the whole content. Raises TraceError if it is too large."""
         content = self.file.read(MAX_CONTENT + 1)
         if len(content) > MAX_CONTENT:
             raise self.error(f"is larger than {MAX_CONTENT // 2**20} MiB")
@@ -128,7 +137,9 @@ class Stream:
 
 @contextmanager
 def opened(path: Path, told: Told = lambda done, total: None) -> Iterator[Stream]:
-    """`-` is the standard input. Raises TraceError, also for what goes wrong while it is read."""
+    """
+    Open a file; `-` is the standard input. Raises TraceError, also for failures while it is read.
+    """
     try:
         with _source(path) as raw:
             size = path.stat().st_size if path.is_file() else 0

@@ -1,4 +1,4 @@
-"""Tables: a time and numbers of requests in each row, evenly spaced."""
+"""Reader of tables: a time and numbers of requests in each row, evenly spaced."""
 
 import math
 
@@ -20,8 +20,8 @@ CUT_OFF = "left out the last line, which is cut off"
 
 def read_table(stream: Stream, asked: Asked, option: str = "") -> Series:
     """
-    The load from each row's time to the next. Steps of more than a second are spread evenly, and
-    then not counted.
+    Read the load from each row's time to the next. Longer steps than a second are spread evenly,
+    and then do not count as counted.
     """
     table = table_of(stream)
     if table is None or not table.rows:
@@ -64,7 +64,7 @@ def moment_of(line: Line, text: str, layout: Layout) -> int:
 
 
 def _number(line: Line, fields: list[str], layout: Layout) -> float:
-    """NaN where none of the columns knows anything."""
+    """Return the sum of the columns, NaN if all of them are empty."""
     total, known = 0.0, False
     for column in layout.choice.columns:
         if fields[column].lower() not in ABSENT:

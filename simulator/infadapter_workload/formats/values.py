@@ -1,4 +1,4 @@
-"""Numbers as tables hold them: with a decimal comma, thousands apart, K and M, or their unit."""
+"""Parse numbers as tables write them: decimal comma, thousands separators, K and M, or a unit."""
 
 import re
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 from infadapter_workload.formats.names import Kind, Said, of_values
 
 ABSENT = frozenset({"", "null", "none", "undefined", "na", "n/a", "-"})
-"""What stands where nothing is known; NaN, which is a number gone wrong, is none of them."""
+"""Texts for an unknown value. NaN is not among them: it is an invalid number."""
 
 _SCALES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "Mil": 1e6, "G": 1e9, "Bil": 1e9}
 _WRITTEN = re.compile(
@@ -15,7 +15,7 @@ _WRITTEN = re.compile(
 )
 _THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
 _APART = re.compile(r"[-+]?[1-9]\d{0,2}([ \u00a0\u2009\u202f'’])\d{3}(?:\1\d{3})*(?!\d)")
-"""Thousands, as French, Swiss and Swedish write them; 1000 200 are two numbers."""
+"""Thousands separated as in French, Swiss and Swedish; 1000 200 are two numbers."""
 
 _PLACES = re.compile(r"[-+]?[1-9]\d{0,2}(?:\.\d{3})+,\d+")
 
@@ -26,7 +26,7 @@ class Number(NamedTuple):
 
 
 def number_of(text: str, decimal_comma: bool = False) -> Number:
-    """Raises ValueError for what is none, or whose unit has nothing to do with requests."""
+    """Parse a number. Raises ValueError for other text, or a unit that is not one of requests."""
     if text.isdecimal():  # as nearly all are: a trace may have a million of them
         return Number(float(text))
     if apart := _APART.match(text):
@@ -45,13 +45,13 @@ def number_of(text: str, decimal_comma: bool = False) -> Number:
 
 
 def rate_of_unit(unit: str) -> float | None:
-    """Per how many seconds req/s, rpm and such are."""
+    """Return the period in seconds of units such as req/s or rpm, or None."""
     said = of_values(unit)
     return said.per_s if said.kind is Kind.RATE else None
 
 
 def unit_said(text: str, decimal_comma: bool) -> Said | None:
-    """What the unit behind a number says of it."""
+    """Return what the unit after a number says about it, or None."""
     try:
         unit = number_of(text, decimal_comma).unit
     except ValueError:
@@ -60,7 +60,7 @@ def unit_said(text: str, decimal_comma: bool) -> Said | None:
 
 
 def is_numeric(text: str) -> bool:
-    """Also what stands for a number that is not there."""
+    """Whether the text is a number, or stands for an unknown one."""
     if text.lower() in ABSENT:
         return True
     for comma in (False, True):
@@ -73,7 +73,10 @@ def is_numeric(text: str) -> bool:
 
 
 def has_decimal_comma(texts: list[str]) -> bool:
-    """Whether a comma can only be that: 1,5 is, 1,500 and 1,721,992,142.283 are thousands apart."""
+    """
+    Whether commas can only be decimal: in 1,5 yes; 1,500 and 1,721,992,142.283 have thousands
+    separators.
+    """
     with_comma = [text for text in texts if "," in text and is_numeric(text)]
     return bool(with_comma) and not all(_THOUSANDS.match(text) for text in with_comma)
 

@@ -1,4 +1,4 @@
-"""The words that columns of monitors, load testers and traces are named by."""
+"""Words in the column names of monitors, load testers and traces."""
 
 
 def _words(text: str) -> frozenset[str]:
@@ -10,7 +10,7 @@ RATES = {
     **dict.fromkeys(("rpm", "qpm", "tpm", "opm", "cpm"), 60),
     "rph": 3600,
 }
-"""Per how many seconds."""
+"""Units of rates, with their period in seconds."""
 
 PERIODS = (
     (r"(?:s|secs?|seconds?|sekunden?|secondes?|segundos?|secondi|secondo|seconden)", 1),
@@ -18,15 +18,18 @@ PERIODS = (
     (r"(?:h|hrs?|hours?|stunden?|std|heures?|horas?|ore|ora|uur)", 3600),
     (r"(?:d|days?|tage?|jours?|d[ií]as?|giorni|giorno|dag|dagen)", 86_400),
 )
-"""In English, German, French, Spanish, Portuguese, Italian and Dutch."""
+"""Periods in English, German, French, Spanish, Portuguese, Italian and Dutch, in seconds."""
 
 PER_WORDS = ("per", "pro", "je", "par", "por")
 EACH_WORDS = ("al", "alla", "all", "every", "each")
 PER = rf"(?:per ?|(?:{'|'.join((*PER_WORDS[1:], *EACH_WORDS))}) )"
-"""Only `per` stands in one word with its period: prod is no day, and pros are no seconds."""
+"""
+Pattern of a word for "per". Only `per` may be joined with its period: prod is not a day, and pros
+are not seconds.
+"""
 
 LENGTHS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
-"""Of the units of PromQL, in seconds."""
+"""Units of PromQL durations, in seconds."""
 
 SECONDS = _words("seconds secs sec")
 
@@ -37,10 +40,10 @@ COUNTS = _words(
 )
 
 ONE = _words("request req query call invocation")
-"""What stands before the name of something else, as in `request payload`."""
+"""Words that may precede the name of something else, as in `request payload`."""
 
 LOADS = _words("value values val y load last traffic workload demand throughput rate views sum")
-"""Of which they do not say whether it is a count or a rate."""
+"""Words for a load that may be a count or a rate."""
 
 TOTALS = _words("total cumulative cum counter cumsum")
 
@@ -59,13 +62,16 @@ OTHERS = SECONDS | _words(
     "bucket inflight flight concurrency concurrent active queue queued connections pending waiting "
     "capacity limit quota target threshold predicted prediction forecast expected"
 )
-"""Surely no load, whatever stands beside them."""
+"""Words that exclude load, whatever stands beside them."""
 
 THINGS = _words(
     "pod replica node instance worker container core process host server shard partition session "
     "connection socket goroutine executor device gpu vm"
 )
-"""What `pod_count` has a number of; by itself it is the name of a series, as pod-a is."""
+"""
+Words whose number is not load, as in `pod_count`. Alone, such a word is the name of a series, as in
+pod-a.
+"""
 
 TIMES = _words(
     "timestamp timestamps time times ts t datetime date arrival arrived when epoch unixtime moment "

@@ -1,4 +1,4 @@
-"""Logs that name their fields: W3C extended, of IIS, and Amazon CloudFront's."""
+"""Reader of logs that name their fields: W3C extended (IIS) and Amazon CloudFront."""
 
 from infadapter_workload.asked import Asked
 from infadapter_workload.formats.filters import wanted
@@ -18,7 +18,7 @@ def names_fields(stream: Stream) -> bool:
 
 
 def read_w3c(stream: Stream, asked: Asked, option: str = "") -> Series:
-    """A line for each request, in UTC; the server may name other fields on its way."""
+    """Read one request per line, in UTC. The server may change the fields within a file."""
     stamps, left_out = Stamps(asked.to_s), LeftOut()
     names: list[str] = []
     for line in stream.all_lines(remarks=True):

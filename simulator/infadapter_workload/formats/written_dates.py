@@ -1,4 +1,6 @@
-"""Dates with the name of their month, or the year first, as monitors and mail write them."""
+"""
+Parse dates with the month's name or with the year first, as monitors and mail programs write them.
+"""
 
 import re
 from collections.abc import Sequence
@@ -9,7 +11,7 @@ CLOCK = (
     r"(?:,?(?: @| at| klo|T)?\s+|T)(\d{1,2})[:.](\d\d)(?:[:.](\d\d)(?:[.,](\d{1,9}))?)?"
     r"(?:\s?([AaPp])\.?\s?[Mm]\b\.?)?"
 )
-"""A time of a day behind a date; browsers put a narrow blank before AM."""
+"""Pattern of a time of day after a date; browsers put a narrow blank before AM."""
 
 _ZONE = r"(?: ?(?:GMT)?(Z|UTC|GMT|[+-]\d\d:?\d\d)(?: \(.*\))?)?"
 _WEEKDAY = r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? +)?"
@@ -29,12 +31,12 @@ _CTIME = re.compile(
 
 
 def are_written(texts: Sequence[str]) -> bool:
-    """Whether all are such dates."""
+    """Whether there are texts and all are such dates."""
     return bool(texts) and all(map(_is_written, texts))
 
 
 def written_ns(text: str) -> int:
-    """Raises ValueError for anything else."""
+    """Parse such a date. Raises ValueError for other text."""
     if match := _CTIME.fullmatch(text):
         hour, minute, second, fraction, zone = match.group(3, 4, 5, 6, 7)
         return _ns(match, hour, minute, second, fraction, zone)
@@ -46,7 +48,9 @@ def written_ns(text: str) -> int:
 
 
 def hour_of(hour: str | None, half: str | None) -> str:
-    """Of a clock with twelve hours and AM or PM, or one without. Raises ValueError."""
+    """
+    Return the hour of a 12-hour clock with AM or PM, or of a 24-hour clock. Raises ValueError.
+    """
     number = int(hour or 0)
     if not half:
         return str(number)
