@@ -116,7 +116,7 @@ def test_what_is_wrong_in_a_line_is_said_with_its_number(
         ("0\n" * 5, "holds no requests, only 5 s of zeros"),
         (
             "a,b,c\n1,2,3\n",
-            "columns that are in none of the known forms, none of them surely a time",
+            "columns in no known format, none of them clearly a time",
         ),
         (EPOCH + "1800000000.5\n", "is longer than 8,035,200 s"),
         (LOGGED + LOGGED.replace("2000", "2001"), "is longer than 8,035,200 s"),

@@ -169,7 +169,7 @@ def test_json_lines_of_numbers_or_without_a_time_are_refused(asks: Read) -> None
     assert "numbers of requests, 'requests'" in asks('{"time":1709287200,"requests":9}\n' * 3)
     assert "its names are 'a'" in asks('{"a":1}\n{"a":2}\n')
     raw = '{"metric":{},"values":[1],"timestamps":[1549891472010]}\n' * 2
-    assert "without a surely named time" in asks(raw)
+    assert "without a name that is clearly a time" in asks(raw)
 
 
 @pytest.mark.parametrize(

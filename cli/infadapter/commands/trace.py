@@ -63,7 +63,7 @@ def trace(
 ) -> None:
     """Show what simulate, demo and the others take a trace for: its form, load, gaps, and notes.
 
-    Where a file is not surely understood, this ends with status 2 and a sentence that says which
+    Where a file is ambiguous, this ends with status 2 and a sentence that says which
     option says what it is. Times count from the first second of the trace.
 
     \b

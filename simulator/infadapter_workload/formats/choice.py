@@ -46,7 +46,7 @@ def chosen(
             refuse_uneven(stream, table, times, clock, numeric)
             return Choice()
         raise stream.error(
-            "has columns that are in none of the known forms, and times from some start: say "
+            "has columns in no known format, and times that count from some start: say "
             "--trace-format timestamps if a row is a request, or --trace-columns value=NAME"
         )
     return _by_names(stream, table, taken, numeric)
@@ -73,9 +73,9 @@ def _by_names(
         raise several(stream, table, unknown)
     held = ", ".join(shown(table.name(each)) for each in range(table.width) if each not in taken)
     raise stream.error(
-        f"holds {held or 'nothing'} beside the time, by its name no number of requests, in none "
-        "of the known forms: say --trace-format timestamps if a row is a request, or "
-        "--trace-columns value=NAME"
+        f"holds {held or 'nothing'} beside the time, by its name no number of requests, in no "
+        "known format: say --trace-format timestamps if a row is a request, or --trace-columns "
+        "value=NAME"
     )
 
 
@@ -85,7 +85,7 @@ def _without_names(stream: Stream, table: Table, numeric: Sequence[int]) -> Choi
     if table.width == 2:
         return Choice((1,), Said(Kind.LOAD))  # reading it says what is wrong with its numbers
     raise stream.error(
-        f"has {table.width} columns without names, in none of the known forms: say --trace-columns "
+        f"has {table.width} columns without names, in no known format: say --trace-columns "
         "time=NUMBER,value=NUMBER, or --trace-format timestamps if a row is a request"
     )
 

@@ -82,8 +82,8 @@ def _form(stream: Stream, asked: Asked) -> _Form:
     if not time or not texts:
         names = ", ".join(map(shown, list(found[0])[:8])) if found else "none"
         raise stream.error(
-            f"is {said} without a surely named time: say --trace-columns time=NAME, or time=A.B of "
-            f"one within another; its names are {names}"
+            f"is {said} without a name that is clearly a time: say --trace-columns "
+            f"time=NAME, or time=A.B of one within another; its names are {names}"
         )
     _refuse_counts(stream, found[0], time)
     if asked.unit is None and all(one.keys() == _MOONCAKE for one in found):
@@ -91,7 +91,7 @@ def _form(stream: Stream, asked: Asked) -> _Form:
     try:
         clock = clock_of(texts, time, asked)
     except Unsure as unsure:
-        raise stream.error(f"is not surely understood: {unsure}") from None
+        raise stream.error(f"is ambiguous: {unsure}") from None
     _refuse_unsure(stream, clock, texts, time, asked)
     return _Form(said, time, clock, each=asked.time is not None)
 

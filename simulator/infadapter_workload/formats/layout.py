@@ -53,7 +53,7 @@ def layout_of(stream: Stream, table: Table, asked: Asked, per_request: bool | No
     try:
         clock = clock_of(texts, table.name(time) if time is not None else "", asked)
     except Unsure as unsure:
-        raise stream.error(f"is not surely understood: {unsure}") from None
+        raise stream.error(f"is ambiguous: {unsure}") from None
     taken = {each for each in (time, day) if each is not None}
     choice = chosen(stream, table, taken, texts, clock, asked, per_request)
     comma = table.delimiter != "," and has_decimal_comma(
@@ -74,7 +74,7 @@ def _time(stream: Stream, table: Table, asked: Asked) -> tuple[int | None, int |
         time = 0
     if time is None and asked.every_s is None:
         raise stream.error(
-            "has columns that are in none of the known forms, none of them surely a time: say "
+            "has columns in no known format, none of them clearly a time: say "
             "--trace-columns time=NAME, or --trace-every SECONDS for rows without a time; its "
             f"columns are {_shown(table)}"
         )

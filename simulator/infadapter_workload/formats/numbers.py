@@ -47,7 +47,7 @@ def _number(line: Line, most_s: float, comma: bool) -> float:
     if len(line.text) < _MANY_DIGITS and line.text.isascii() and line.text.isdigit():
         return float(line.text)
     if _BLANK.search(line.text):
-        raise line.error(f"{shown(line.text)} may be one number or two: write it without a blank")
+        raise line.error(f"{shown(line.text)} may be one number or two: remove the blank within it")
     return requests(line, line.text, most_s, comma)
 
 

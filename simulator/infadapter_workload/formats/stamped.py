@@ -70,7 +70,7 @@ def _list(stream: Stream, asked: Asked, stamps: _Ordered) -> tuple[Clock, bool]:
     try:
         clock = clock_of(head, name, asked)
     except Unsure as unsure:
-        raise stream.error(f"is not surely understood: {unsure}") from None
+        raise stream.error(f"is ambiguous: {unsure}") from None
     for index, line in enumerate(stream.lines()):
         if index or not name:
             text = line.text.strip('"')
@@ -83,7 +83,7 @@ def _list(stream: Stream, asked: Asked, stamps: _Ordered) -> tuple[Clock, bool]:
 def _column(stream: Stream, layout: Layout, asked: Asked, stamps: _Ordered) -> Clock:
     table, time = layout.table, layout.time
     if time is None:
-        raise stream.error("has no column that is surely a time: say --trace-columns time=NAME")
+        raise stream.error("has no column that is clearly a time: say --trace-columns time=NAME")
     for index, line in enumerate(stream.lines()):
         if index < table.header_lines:
             continue

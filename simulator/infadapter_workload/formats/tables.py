@@ -25,7 +25,7 @@ def read_table(stream: Stream, asked: Asked, option: str = "") -> Series:
     """
     table = table_of(stream)
     if table is None or not table.rows:
-        raise stream.error("holds no numbers beside times")
+        raise stream.error("holds no numbers in rows with a time")
     layout = layout_of(stream, table, asked, per_request=False)
     rows = Rows(notes=[*layout.choice.notes])
     for index, line in enumerate(stream.lines()):
