@@ -119,9 +119,9 @@ def test_when_it_is_ready_all_of_its_variant_may_be_planned() -> None:
     """Also one that was made before the trouble, and was only waited for."""
     came = replace(PROBE, ready=True, created_at_s=BLOCK.created_s)
     observed = Observed(pods=(ONE, TWO, came))
-    assert not blocks_after(a_service(), {BAD: BLOCK}, observed, NOW_S)[BAD].come
+    assert not blocks_after(a_service(), {BAD: BLOCK}, observed, NOW_S)[BAD].has_recovered
     blocks = blocks_after(a_service(), {BAD: BLOCK}, observed, NOW_S, {"probe"})
-    assert blocks[BAD].come
+    assert blocks[BAD].has_recovered
     there = present(a_service(), observed, blocks, a_plan(GROUP), NOW_S)
     assert (there.counted.pods, there.counted.pod_limits) == (observed.pods, {})
 
