@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from infadapter_operator.domain.observed import Observed, Pod
+from infadapter_operator.domain.observed import STUCK, Observed, Pod
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.capacity import fits, held, plus, resizable
 from infadapter_operator.planning.failures import OF_SIZE, Blocks, failing
@@ -181,20 +181,21 @@ def _live(observed: Observed) -> Counter[Target]:
 
 def _starting(observed: Observed, plan: Plan | None, left: Collection[Target]) -> list[Resources]:
     """
-    Return what the next pod holds, for each target that still lacks planned pods or has to be
-    rolled. Blocked targets start none.
+    Return what further pods hold for each target that still lacks planned pods or has to be rolled.
+    Blocked targets start none. A rolling update holds an extra pod and one that still terminates.
     """
-    return [
-        comes_at(observed, group.target, group.allocation)
-        for group in (plan.groups if plan else ())
-        if group.target not in left and _has_pods_to_start(observed, group)
-    ]
+    starting: list[Resources] = []
+    for group in plan.groups if plan else ():
+        live = [pod for pod in observed.of(group.target) if not (pod.leaving or pod.is_lost)]
+        rolls = any(_is_replaced(pod, group) for pod in live)
+        if group.target not in left and (rolls or len(live) < group.pods):
+            size = comes_at(observed, group.target, group.allocation)
+            starting.append(plus({}, size, 2 if rolls else 1))
+    return starting
 
 
-def _has_pods_to_start(observed: Observed, group: PodGroup) -> bool:
-    live = [pod for pod in observed.of(group.target) if not (pod.leaving or pod.is_lost)]
-    replaced = any(not resizable(pod.size, group.allocation.size) for pod in live)
-    return replaced or len(live) < group.pods
+def _is_replaced(pod: Pod, group: PodGroup) -> bool:
+    return pod.resize in STUCK or not resizable(pod.size, group.allocation.size)
 
 
 def _uncreated(

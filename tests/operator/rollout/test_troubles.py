@@ -490,6 +490,20 @@ TROUBLES = {
         never={0: Cause.IMAGE, 1: Cause.REFUSED},
         fates={0: Resize.FAILING, 1: Resize.FAILING},
     ),
+    "a failing pod of an unplanned variant goes before one that serves, for a roll's room": Case(
+        kinds=(
+            Kind(0.1, {200: 43.3, 400: 86.6, 600: 129.9, 1000: 216.5}),
+            Kind(1.0, {400: 8.0, 600: 12.0, 1000: 20.0, 2000: 40.0}),
+        ),
+        plans=((Group(0, 200, 3), Group(1, 1000, 4)),),
+        there=(There(1, 400, ready=False, carries=False),),
+        demand_rps=419.8,
+        budget=4600,
+        surge=500,
+        lag_s=2.0,
+        never={1: Cause.IMAGE, 0: Cause.REFUSED},
+        fates={1: Resize.REFUSED, 0: Resize.FAILING},
+    ),
 }
 
 
