@@ -1,9 +1,9 @@
 """
-How fast pods really are, from what was measured of them.
+The real speed of pods, from their profiles.
 
-A pod of n cores is n servers, each busy for a known time with one request, first come, first served
-(the paper's servers run batch size 1, one thread a core). It answers n / service time per second at
-most.
+A pod of n cores is a queue with n servers, each busy for a known time with one request, first come,
+first served (the paper's servers run batch size 1, one thread a core). It answers at most n /
+service time per second.
 """
 
 import math
@@ -18,14 +18,14 @@ from infadapter_solver import Allocation, PodSize, Profile, Variant
 
 
 class Speed(StrEnum):
-    """What a pod's rate at full load is taken from."""
+    """The profile's figure from which a pod's rate at full load is taken."""
 
     MEASURED = "measured"  # the larger of saturation throughput and capacity
     SATURATION = "saturation"  # saturation throughput alone
 
 
 class PointSpeed(NamedTuple):
-    """An operating point: how accurate it is, and how long one request takes on one server."""
+    """An operating point: its accuracy, and the service time of one request on one server."""
 
     accuracy: float
     service_s: float
@@ -34,8 +34,8 @@ class PointSpeed(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class PodSpeed:
     """
-    A pod as a queue. Its operating points, the most accurate first, are worth using: each is slower
-    than the next. None: its variant has none.
+    A pod as a queue. Its operating points are ordered by falling accuracy, and each is slower than
+    the next. None means that the variant has no operating points.
     """
 
     servers: int
@@ -53,8 +53,9 @@ class PodSpeed:
     @classmethod
     def mixing(cls, servers: int, points: Sequence[PointSpeed]) -> "PodSpeed":
         """
-        Of points by falling accuracy, without those that are no slower than a more accurate one:
-        what is needless by its capacity, and what is by the rate at full load, need not be alike.
+        Return the speed for points given by falling accuracy, without those that are no faster than
+        a more accurate one. Points that are useful by their capacity may be useless by their rate
+        at full load.
         """
         kept: list[PointSpeed] = []
         for point in points:
@@ -67,9 +68,8 @@ def speeds_of(
     profiles: Iterable[Profile], variants: Iterable[Variant], speed: Speed = Speed.MEASURED
 ) -> dict[tuple[str, PodSize], PodSpeed]:
     """
-    How fast pods are, from what was measured of them; between two measured sizes of CPU by a line,
-    as their capacity is taken to be. A pod uses those of its operating points that are worth using
-    by their capacities.
+    Return the speed of each variant's pods by size, interpolated linearly between measured sizes of
+    CPU, as their capacity is. A pod uses the operating points that are useful by their capacities.
     """
     own = {profile.variant: profile for profile in profiles}
     return {
@@ -99,7 +99,7 @@ def servers_of(allocation: Allocation) -> int:
 def _full_rps(
     profile: Profile, point: str | None, size: PodSize, capacity_rps: float, speed: Speed
 ) -> float:
-    """The rate at full load; by `speed`, no less than the capacity."""
+    """Return the rate at full load; unless `speed` is SATURATION, at least the capacity."""
     saturation = _saturation_rps(profile, point, size)
     if speed is Speed.SATURATION and saturation:
         return saturation

@@ -1,7 +1,7 @@
 """
-How long an accelerator takes for a layer of which part of the weights is on the chip: two models.
+Latency of a layer on an accelerator, by the part of its weights that is on the chip: two models.
 
-Neither was checked with a cache on a chip: no measurement with one is public. Bytes and megabytes
+Neither was validated with an on-chip cache: no measurement with one is public. Bytes and megabytes
 are decimal; a weight is a byte.
 """
 
@@ -12,21 +12,21 @@ from typing import Protocol
 from infadapter_simulator.accelerator.layers import Layer
 
 ARRAY_KERNELS, ARRAY_CHANNELS, ARRAY_TAPS = 16, 9, 9
-"""SushiAccel's dot products: 1,296 multiply-accumulates in a cycle."""
+"""Dimensions of SushiAccel's array: 1,296 multiply-accumulates per cycle."""
 
 
 class Accelerator(Protocol):
     @property
     def buffer_bytes(self) -> int:
-        """For the cached SubGraph."""
+        """Size of the buffer for the cached SubGraph, bytes."""
         ...
 
     def layer_ms(self, layer: Layer, cached: int) -> float:
-        """With so many of its weights cached."""
+        """Return the latency with this many of the layer's weights cached, ms."""
         ...
 
     def traffic_bytes(self, layer: Layer, cached: int) -> int:
-        """Off the chip."""
+        """Return the off-chip traffic with this many weights cached, bytes."""
         ...
 
     def refill_ms(self, fetched: int) -> float: ...
@@ -37,9 +37,9 @@ class Board:
     """
     The ZCU104 on which FEATHER's authors measured 108 3×3 layers at 100 MHz, without a cache.
 
-    Fitted to those: fetching weights doesn't overlap with computing, which a layer with a stride
-    does at the resolution of its *input*. 1×1 layers weren't measured; assumed is that 81 channels
-    take the place of 9 channels and 9 taps, with the same overheads. Features stay on the chip.
+    Fitted to those: weights are not fetched while computing, and a layer with a stride computes at
+    the resolution of its *input*. 1×1 layers were not measured; the assumption is that 81 channels
+    replace 9 channels and 9 taps, with the same overheads. Features stay on the chip.
     """
 
     buffer_bytes: int = 4_194_304
@@ -47,7 +47,7 @@ class Board:
     clock_mhz: float = 100.0
 
     def faster(self, factor: float) -> "Board":
-        """With a clock so many times as fast."""
+        """Return the board with a clock faster by this factor."""
         return replace(self, clock_mhz=factor * self.clock_mhz)
 
     def layer_ms(self, layer: Layer, cached: int) -> float:
@@ -70,10 +70,10 @@ class Board:
 @dataclass(frozen=True, slots=True)
 class Roofline:
     """
-    The analytic study's form: a layer takes the longer of its computing and its transfers.
+    The analytic study's model: a layer takes the longer of computing and transfers.
 
-    Peak, bandwidth and buffer are recollected of SUSHI's study, not read. Features go off the chip
-    where those of a layer don't fit into `feature_bytes`.
+    Peak, bandwidth and buffer are recollected from SUSHI's study, not read. Features are
+    transferred off the chip if those of a layer do not fit into `feature_bytes`.
     """
 
     buffer_bytes: int = 1_728_000
@@ -82,7 +82,7 @@ class Roofline:
     feature_bytes: float = inf
 
     def faster(self, factor: float) -> "Roofline":
-        """With a peak so many times as high."""
+        """Return the model with a peak higher by this factor."""
         return replace(self, peak_tops=factor * self.peak_tops)
 
     def layer_ms(self, layer: Layer, cached: int) -> float:

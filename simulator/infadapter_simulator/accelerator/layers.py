@@ -1,4 +1,4 @@
-"""One layer of a SubNet as an accelerator sees it."""
+"""A layer of a SubNet, as an accelerator model sees it."""
 
 from dataclasses import dataclass
 from math import ceil
@@ -9,10 +9,10 @@ from infadapter_scheduler.subgraphs import Slice
 @dataclass(frozen=True, slots=True)
 class Layer:
     """
-    A convolution, or a matrix as one of 1×1 pixel; 8 bits for each weight and activation.
+    A convolution, or a matrix as a convolution of 1×1 pixel; 8 bits per weight and activation.
 
-    `slot`: its place in the SuperNet. `pixels`: the side of its input, which is padded so that its
-    output has `pixels` / `stride`. A depthwise one has a channel for each kernel.
+    `slot` is its place in the SuperNet. `pixels` is the side of its input, padded so that the
+    output has `pixels` / `stride`. A depthwise convolution has one channel per kernel.
     """
 
     slot: int
@@ -36,6 +36,6 @@ class Layer:
 
     @property
     def feature_bytes(self) -> int:
-        """Read and written."""
+        """Bytes of activations read and written."""
         inputs = self.part.kernels if self.depthwise else self.part.channels
         return inputs * self.pixels * self.pixels + self.part.kernels * self.outputs * self.outputs

@@ -1,4 +1,4 @@
-"""OFA-MobileNetV3 (Once-for-all, ICLR'20): from depth, expansion and kernels to layers."""
+"""Layers of OFA-MobileNetV3 (Once-for-all, ICLR'20), from its depth, expansion and kernel sizes."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,12 +13,12 @@ HEAD = 3 + 3 * MOST_BLOCKS * len(WIDTHS)
 
 
 def layers(shape: Mapping[str, Any]) -> tuple[Layer, ...]:
-    """Convolutions and the classifier; squeeze-and-excitation isn't simulated."""
+    """Return the convolutions and the classifier; squeeze-and-excitation is not simulated."""
     return tuple(_layers(shape["pixels"], shape["depth"], shape["expansion"], shape["side"]))
 
 
 def rounded(channels: float) -> int:
-    """To a multiple of eight, by no more than a tenth down."""
+    """Round to a multiple of eight, by no more than a tenth down."""
     nearest = max(8, int(channels + 4) // 8 * 8)
     return nearest + 8 if nearest < 0.9 * channels else nearest
 

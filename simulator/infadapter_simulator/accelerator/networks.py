@@ -1,4 +1,4 @@
-"""The SubNets that are simulated, by the names of two SuperNets: shapes and accuracies."""
+"""The simulated SubNets of two SuperNets: shapes and accuracies."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,7 +39,9 @@ class SimulatedSubNet:
 
 @cache
 def subnets(supernet: str) -> Sequence[SimulatedSubNet]:
-    """From the least accurate to the most; KeyError for another SuperNet."""
+    """
+    Return the SubNets of a SuperNet by rising accuracy. Raises KeyError for an unknown SuperNet.
+    """
     text = (files(__package__) / f"{supernet}.yaml").read_text("utf-8")
     return [
         SimulatedSubNet(name, row["accuracy"], LAYERS[supernet](row))

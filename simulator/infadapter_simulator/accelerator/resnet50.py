@@ -1,4 +1,4 @@
-"""OFA-ResNet50 (Once-for-all, ICLR'20): from the widths of a SubNet to its convolutions."""
+"""Convolutions of OFA-ResNet50 (Once-for-all, ICLR'20), from the widths of a SubNet."""
 
 from collections.abc import Iterator, Mapping
 from itertools import count
@@ -8,11 +8,14 @@ from infadapter_scheduler.subgraphs import Slice
 from infadapter_simulator.accelerator.layers import Layer
 
 STEM_LAYERS, BLOCKS = 3, (4, 4, 6, 4)
-"""Of the largest SubNet: they say which place in the SuperNet a layer has."""
+"""
+Layers of the stem, and blocks per stage, of the largest SubNet: they determine a layer's slot in
+the SuperNet.
+"""
 
 
 def layers(shape: Mapping[str, Any]) -> tuple[Layer, ...]:
-    """In the order of computing. The classifier isn't among them: it isn't in the source."""
+    """Return the convolutions in the order of execution. The source lacks the classifier."""
     return tuple(_layers(shape["pixels"], shape["stem"], shape["stages"]))
 
 
@@ -37,7 +40,7 @@ def _layers(pixels: int, stem: list[int], stages: Mapping[int, list[int]]) -> It
 def _block(
     slots: Iterator[int], channels: int, middle: int, width: int, pixels: int, stride: int
 ) -> Iterator[Layer]:
-    """Its shortcut, which pools before it convolves, comes after."""
+    """Yield the block's convolutions; the shortcut, which pools before it convolves, comes last."""
     yield Layer(next(slots), Slice(middle, channels), pixels)
     yield Layer(next(slots), Slice(middle, middle, 3), pixels, stride)
     yield Layer(next(slots), Slice(width, middle), pixels // stride)

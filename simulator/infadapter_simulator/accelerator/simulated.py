@@ -1,4 +1,6 @@
-"""The table of an accelerator and its SubNets: latencies and bytes with each SubGraph cached."""
+"""
+The latency table of an accelerator and its SubNets: latencies and bytes for each cached SubGraph.
+"""
 
 from collections.abc import Sequence
 from functools import partial
@@ -24,7 +26,9 @@ from infadapter_simulator.accelerator.networks import SimulatedSubNet
 def simulated(
     nets: Sequence[SimulatedSubNet], accelerator: Accelerator, most_candidates: int
 ) -> BackEnd:
-    """Of the empty SubGraph, and so many candidates that fit into the buffer."""
+    """
+    Return the table for the empty SubGraph and up to `most_candidates` that fit into the buffer.
+    """
     parts = [net.parts for net in nets]
     cut = candidates(parts, accelerator.buffer_bytes, orders(nets), most_candidates)
     graphs: tuple[Slices, ...] = ({}, *(one for one in cut if one))
@@ -73,25 +77,26 @@ def traffic_bytes(net: SimulatedSubNet, graph: Slices, accelerator: Accelerator)
 
 
 def _vectors(of: Sequence[Slices], slots: Sequence[int]) -> Bytes:
-    """Kernels, channels and side, by one, slot and these."""
+    """Return kernels, channels and side of each network's layers in these slots."""
     return np.array([vector(one, slots) for one in of], dtype=np.int64).reshape(len(of), -1, 3)
 
 
 def _shared_weights(rows: Bytes, columns: Bytes) -> Bytes:
-    """As `shared` and `weights` say it of two."""
+    """Return the weights that each row and column share, vectorised like `shared` and `weights`."""
     parts = (np.minimum(row, columns) for row in rows)
     return np.array([(p[..., 0] * p[..., 1] * p[..., 2] ** 2).sum(axis=1) for p in parts])
 
 
 def cached(part: Slice, kept: Slice | None) -> int:
-    """How many of a layer's weights are on the chip."""
+    """Return how many of a layer's weights are on the chip."""
     return part.shared(kept).weights if kept else 0
 
 
 def orders(nets: Sequence[SimulatedSubNet]) -> tuple[Order, ...]:
     """
-    Layers with the fewest computations for each weight first, which wait for weights most; those of
-    the most weights; and from each layer backwards, which makes SubGraphs that differ.
+    Return the orders in which layers are kept: by fewest computations per weight, since those wait
+    for their weights most; by most weights; and from each layer backwards, for SubGraphs that
+    differ.
     """
     layers = {layer.slot: layer for net in nets for layer in net.layers}
     most = max(layers) + 1

@@ -1,7 +1,7 @@
 """
-What may be compared: policies as functions from a scenario, a workload and a seed to a world.
+Policies to compare, as functions from a scenario, a workload and a seed to a world.
 
-Some are tuned in hindsight: they have several candidates, and the best of them is reported.
+Policies tuned in hindsight have several candidates, of which the best is reported.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +26,7 @@ from infadapter_simulator.simulate import Workload, simulate
 from infadapter_simulator.world.world import World
 
 Candidate = Callable[[Scenario, Workload, int], tuple[str, World]]
-"""Also says its own name, which tells it from the other candidates."""
+"""A run that also returns the candidate's own name."""
 
 RESEARCH: Mapping[str, Callable[[Scenario], Policy]] = {
     "infadapter-paper": infadapter_paper,
@@ -34,7 +34,7 @@ RESEARCH: Mapping[str, Callable[[Scenario], Policy]] = {
     "proteus": proteus,
     "ipa": ipa,
 }
-"""Those from papers, which choose among variants on CPU."""
+"""Policies from papers, which choose among variants on CPU."""
 
 OF_A_VARIANT: Mapping[str, Callable[[str], Sequence[Policy]]] = {
     "vpa": lambda variant: [Vpa(variant=variant)],
@@ -45,7 +45,7 @@ OF_A_VARIANT: Mapping[str, Callable[[str], Sequence[Policy]]] = {
     "kpa": kpa_choices,
     "keda": keda_choices,
 }
-"""Those that scale a variant that somebody has chosen."""
+"""Policies that scale one given variant."""
 
 
 def ours() -> list[Candidate]:
@@ -57,12 +57,12 @@ def in_one() -> list[Candidate]:
 
 
 def schedules() -> list[Candidate]:
-    """One, which searches by itself."""
+    """Return the single candidate that searches for a schedule itself."""
     return [_best_schedule]
 
 
 def statics() -> list[Candidate]:
-    """One, which chooses by itself."""
+    """Return the single candidate that chooses a static plan itself."""
     return [_static_best]
 
 
@@ -75,7 +75,7 @@ def of_a_variant(kind: str, variant: str) -> list[Candidate]:
 
 
 def always(policy: Policy) -> Candidate:
-    """One that is the same for all scenarios; to be run once."""
+    """Return a candidate whose policy does not depend on the scenario and that runs once."""
     return partial(_run, policy)
 
 

@@ -1,7 +1,7 @@
 """
-Many policies on the same arrivals, for one seed or several.
+Compare policies on the same arrivals, for one or several seeds.
 
-What is found does not depend on the number of processes, nor on which of them is done first.
+Results do not depend on the number of processes, nor on the order in which they finish.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from infadapter_simulator.simulate import Workload
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A policy in a scenario, under a name of its own."""
+    """A policy in a scenario, under its own name."""
 
     name: str
     policy: str
@@ -32,7 +32,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What one run came to."""
+    """The result of one run."""
 
     candidate: str
     measures: Measures
@@ -49,7 +49,10 @@ def compare(
     with_regret: bool = True,
     with_series: bool = False,
 ) -> Comparison:
-    """Raises UnknownPolicy, TraceError, BrokenProcessPool and what planning raises."""
+    """
+    Compare the policies. Raises UnknownPolicy, TraceError, BrokenProcessPool and errors of
+    planning.
+    """
     unasked = [HINDSIGHT] if with_regret and HINDSIGHT not in policies else []
     cases = [Case(name=name, policy=name, scenario=scenario) for name in [*policies, *unasked]]
     results, bounds = run(
@@ -80,7 +83,7 @@ def run(
     with_series: bool = False,
     with_bracket: bool = False,
 ) -> tuple[tuple[Result, ...], tuple[Bounds, ...]]:
-    """The results in the order of the cases; the bounds are those of the first scenario."""
+    """Return the results in the order of the cases, and the bounds of the first scenario."""
     keys = [
         (at, seed, index)
         for seed, (at, case) in product(seeds, enumerate(cases))
@@ -106,7 +109,7 @@ def run(
 
 
 def best(tried: Sequence[Found]) -> Found:
-    """The highest objective."""
+    """Return the run with the highest objective."""
     return max(tried, key=lambda found: found.measures.objective)
 
 
@@ -127,7 +130,7 @@ def _bounds(with_bracket: bool, scenario: Scenario, load: Workload, seed: int) -
 
 
 def _with_regret(result: Result, hindsight: Result, bounds: Sequence[Bounds]) -> Result:
-    """Seed by seed, how far the objective is below the bracket's two sides."""
+    """Add, per seed, how far the objective is below the two sides of the bracket."""
     found = zip(result.measures, hindsight.measures, bounds, strict=True)
     regretted = (
         replace(
@@ -145,7 +148,7 @@ def _below(objective: float, yardstick: float | None) -> float | None:
 
 
 def _result(case: Case, tried: Sequence[Sequence[Found]]) -> Result:
-    """From what was found, by seed."""
+    """Return the result of a case from its candidates' runs by seed."""
     found = [best(each) for each in tried]
     had_choice = len(tried[0]) > 1 or case.policy == STATIC_BEST
     return Result(

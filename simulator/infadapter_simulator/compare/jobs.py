@@ -1,8 +1,8 @@
 """
-Work on simulated seconds, spread over processes.
+Distribute simulations over processes.
 
-They are forked from a server that has done the imports and never ran a thread. They leave Ctrl-C to
-the one that started them, and end when it does, however it ends.
+Processes are forked from a server that has imported everything and never ran a thread. They ignore
+Ctrl-C, and end when the process that started them ends, however it does.
 """
 
 import gc
@@ -21,17 +21,17 @@ from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.simulate import Workload
 
 WORTH_PROCESSES_S = 5_000
-"""Fewer simulated seconds than this, over all jobs, are done sooner than processes start."""
+"""Simulated seconds over all jobs below which starting processes takes longer than it saves."""
 
 PRELOADED = ["infadapter_simulator.compare.compare", "infadapter_simulator.policies.ours"]
 
 Tell = Callable[[int, int], None]
-"""How many jobs are done, of how many."""
+"""Called with the number of finished jobs and the total."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Something to be done with a scenario and the workload that a seed gives."""
+    """A function to run on a scenario and the workload of a seed."""
 
     scenario: int
     seed: int
@@ -40,7 +40,7 @@ class Job:
 
 @dataclass(slots=True, kw_only=True)
 class Jobs:
-    """All that is to be done; a process gets it once."""
+    """All jobs; each process receives them once."""
 
     part: Part
     scenarios: tuple[Scenario, ...]
@@ -56,7 +56,9 @@ class Jobs:
 
 
 def do_all(work: Jobs, tell: Tell) -> list[object]:
-    """In the order of the jobs. Raises what a job raises, and BrokenProcessPool."""
+    """
+    Return the results in the order of the jobs. Raises what a job raises, and BrokenProcessPool.
+    """
     total = len(work.jobs)
     processes = min(os.cpu_count() or 1, total)
     spread = processes > 1 and total * work.part.seconds > WORTH_PROCESSES_S
@@ -74,7 +76,7 @@ def _in_turn(work: Jobs) -> Generator[dict[int, object], None, None]:
 
 
 def _spread(work: Jobs, processes: int) -> Generator[dict[int, object], None, None]:
-    """What is done, once a second at least."""
+    """Yield finished jobs, at least once a second."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     resource_tracker.ensure_running()  # before, as it ends by letting interrupts through
@@ -89,8 +91,8 @@ def _spread(work: Jobs, processes: int) -> Generator[dict[int, object], None, No
 @contextmanager
 def _interrupts_later() -> Iterator[None]:
     """
-    Ctrl-C waits for the end, and what is started meanwhile never gets any: blocked signals stay
-    blocked there. Blocking alone would not do here, as other threads would take them.
+    Defer Ctrl-C to the end, and start processes that never receive it: blocked signals stay blocked
+    in them. Blocking alone does not suffice here, as other threads would receive the signal.
     """
     if current_thread() is not main_thread():
         yield
@@ -109,7 +111,7 @@ def _interrupts_later() -> Iterator[None]:
 
 @contextmanager
 def _ending_all() -> Iterator[None]:
-    """When it goes wrong, end the processes that were started meanwhile, in the midst of a job."""
+    """On an error, end the processes that were started, even within a job."""
     before: Sequence[object] = multiprocessing.active_children()
     try:
         yield

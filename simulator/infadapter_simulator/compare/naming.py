@@ -23,7 +23,9 @@ from infadapter_solver import CPU, Allocation
 
 OURS, HINDSIGHT, STATIC_BEST = "infadapter", "hindsight", "static-best"
 ONE_POD = "infadapter-grouped"
-"""Ours, with the networks of all variants in each pod: other pods than all others have."""
+"""
+Our policy with the networks of all variants in each pod. Its pods differ from those of all others.
+"""
 
 ALONE = {OURS: ours, ONE_POD: in_one, STATIC_BEST: statics, HINDSIGHT: schedules}
 
@@ -33,11 +35,14 @@ USUAL_OF_A_VARIANT = ("vpa", "hpa", "kpa", "keda")
 
 
 class UnknownPolicy(ValueError):
-    """There is no such policy; the message is a sentence that says which there are."""
+    """An unknown policy; the message lists the known ones."""
 
 
 def named(text: str | None, scenario: Scenario, peak_rps: float) -> tuple[str, ...]:
-    """Names with commas, `all`, or None for a handful. Raises UnknownPolicy."""
+    """
+    Return the policies of a comma-separated list, of `all`, or a selection for None. Raises
+    UnknownPolicy.
+    """
     sizes = _on_cpu(scenario)
     if text is None:
         suited = best_suited(scenario, peak_rps)
@@ -59,8 +64,8 @@ def named(text: str | None, scenario: Scenario, peak_rps: float) -> tuple[str, .
 
 def best_suited(scenario: Scenario, peak_rps: float) -> tuple[str, ...]:
     """
-    Of the variants on CPU the most accurate one of which one pod serves this, else the fastest;
-    none where none is on CPU.
+    Return the most accurate variant on CPU of which one pod serves this rate, else the fastest;
+    none if no variant runs on CPU.
     """
     sizes = _on_cpu(scenario)
     most = {name: max(a.capacity_rps for a in sizes[name].values()) for name in sizes}
@@ -71,7 +76,7 @@ def best_suited(scenario: Scenario, peak_rps: float) -> tuple[str, ...]:
 
 
 def candidates(name: str, scenario: Scenario) -> list[Candidate]:
-    """What is tried under this name. Raises UnknownPolicy."""
+    """Return the candidates of this name. Raises UnknownPolicy."""
     if name == ONE_POD:
         _check_one_pod(scenario)
     if name in ALONE:
@@ -95,7 +100,9 @@ def _check_one_pod(scenario: Scenario) -> None:
 
 
 def _on_cpu(scenario: Scenario) -> dict[str, dict[int, Allocation]]:
-    """What an autoscaler that knows only cores can have: by variant and millicores."""
+    """
+    Return the CPU allocations by variant and millicores, for autoscalers that know only cores.
+    """
     sizes = {
         variant.name: {a.cpu_millicores: a for a in variant.allocations if a.kind == CPU}
         for variant in scenario.variants
@@ -104,7 +111,9 @@ def _on_cpu(scenario: Scenario) -> dict[str, dict[int, Allocation]]:
 
 
 def _parts(name: str, variants: list[str]) -> tuple[str, str, int | None]:
-    """Kind, variant, and cores if any are said; names of variants may have hyphens as well."""
+    """
+    Split a name into kind, variant and cores, if given; names of variants may contain hyphens.
+    """
     for variant in sorted(variants, key=len, reverse=True):
         match = re.fullmatch(rf"([a-z-]+)-{re.escape(variant)}(?:-([0-9]{{1,9}}))?", name)
         if match:

@@ -1,4 +1,4 @@
-"""What a comparison comes to."""
+"""Results of a comparison."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from infadapter_simulator.series import Series
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """Of one policy, by seed."""
+    """The results of one policy, by seed."""
 
     name: str
     measures: tuple[Measures, ...]
@@ -21,7 +21,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """What holds for a scenario and a seed, whatever the policy."""
+    """Bounds for a scenario and a seed that hold for any policy."""
 
     requests: int
     upper: float | None  # no policy's objective is above it; None where nobody asked
@@ -30,7 +30,7 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Policies beside each other in one scenario."""
+    """The results of several policies in one scenario."""
 
     part: Part
     scenario: Scenario

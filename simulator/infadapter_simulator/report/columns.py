@@ -1,4 +1,4 @@
-"""What a table shows of each policy; violations stand beside the objective, always."""
+"""The columns of a comparison's tables. Violations are always shown beside the objective."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -99,12 +99,12 @@ COLUMNS = (
 
 
 def ranked(results: Sequence[Result]) -> list[Result]:
-    """The highest objective first."""
+    """Return the results by falling objective."""
     return sorted(results, key=lambda result: -(mean(result, "objective") or 0.0))
 
 
 def cell(result: Result, column: Column) -> str:
-    """With its interval, if there are several seeds."""
+    """Return the formatted mean, with its interval if there are several seeds."""
     value = mean(result, column.measure)
     if value is None:
         return "–"

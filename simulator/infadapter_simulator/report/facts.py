@@ -1,4 +1,6 @@
-"""A comparison as JSON. It holds no time of day and no machine: equal seeds give equal bytes."""
+"""
+A comparison as JSON. It contains no time of day and no machine, so equal seeds give equal bytes.
+"""
 
 import json
 from statistics import fmean
@@ -10,11 +12,13 @@ from infadapter_simulator.scenario import Scenario
 from infadapter_solver import CPU, Resources
 
 DIGITS = 9
-"""Enough to compare by, few enough to hide that 0.1 is not a tenth."""
+"""
+Significant digits: enough for comparisons, and few enough to hide the rounding of binary fractions.
+"""
 
 
 CLEARLY = 0.001
-"""As a share of the objective: less is noise of the search."""
+"""Relative difference of objectives below which it is noise of the search."""
 
 
 def as_json(comparison: Comparison) -> str:
@@ -38,7 +42,10 @@ def facts(comparison: Comparison) -> dict[str, Any]:
 
 
 def beaten(comparison: Comparison) -> list[str]:
-    """Who is above the bracket's lower side: then its search was not good enough."""
+    """
+    Return the policies above the bracket's lower side. If there are any, its search was not good
+    enough.
+    """
     return [
         f"{result.name} beats the best schedule in hindsight by more than "
         f"{100 * CLEARLY:.1f} %: its search was not good enough."
@@ -48,7 +55,10 @@ def beaten(comparison: Comparison) -> list[str]:
 
 
 def _bracket(comparison: Comparison) -> dict[str, float | None]:
-    """Of the objective; and the violations that nobody avoids, or not without a reserve."""
+    """
+    Return the bracket of the objective, and the violations that no policy avoids, or none without a
+    reserve.
+    """
     lower = mean(comparison.hindsight, "objective") if comparison.hindsight else None
     upper = upper_of(comparison)
     return {
@@ -65,7 +75,7 @@ def rounded(value: float | None) -> float | None:
 
 
 def _requests(comparison: Comparison) -> float:
-    """Their mean, if the seeds differ in it."""
+    """Return the number of requests, the mean over the seeds if they differ."""
     requests = fmean(bounds.requests for bounds in comparison.bounds)
     return int(requests) if requests.is_integer() else requests
 
@@ -86,12 +96,12 @@ def _scenario(scenario: Scenario) -> dict[str, Any]:
 
 
 def _units(amounts: Resources) -> dict[str, float]:
-    """CPU in cores."""
+    """Convert resources to the report's units: CPU in cores."""
     return {name: n / 1000 if name == CPU else n for name, n in amounts.items()}
 
 
 def policy_facts(result: Result) -> dict[str, Any]:
-    """The measures of a policy; `chosen` where the best of several was chosen in hindsight."""
+    """Return the measures of a policy, with `chosen` if it is the best of several in hindsight."""
     own: dict[str, Any] = {name: rounded(mean(result, name)) for name in MEASURES}
     p99_s = own.pop("p99_s")
     own["p99_ms"] = None if p99_s is None else rounded(1000 * p99_s)

@@ -1,4 +1,4 @@
-"""A comparison as one page that needs nothing else."""
+"""A comparison as one self-contained HTML page."""
 
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -24,7 +24,7 @@ from infadapter_simulator.series import Series
 from infadapter_solver import CPU
 
 SHOWN = 4
-"""Policies with pictures of their own."""
+"""Number of policies with pictures of their own."""
 
 _TEMPLATES = Environment(
     loader=PackageLoader("infadapter_simulator", "report"),
@@ -35,7 +35,7 @@ _TEMPLATES = Environment(
 
 
 def as_page(comparison: Comparison) -> str:
-    """The comparison must have series."""
+    """Return the page. The comparison must have series."""
     results = ranked(comparison.results)
     return _TEMPLATES.get_template("page.html.j2").render(
         title=f"Policies on {comparison.part.trace.name}",
@@ -70,7 +70,9 @@ def sweep_page(sweep: Sweep) -> str:
 
 
 def shown(comparison: Comparison) -> Mapping[str, Series]:
-    """Ours, and then those with the highest objectives; hindsight is no rival."""
+    """
+    Return the series to draw: ours, then those with the highest objectives, without hindsight.
+    """
     order = sorted(
         ranked(comparison.results),
         key=lambda result: (result.name != OURS, result.name == HINDSIGHT),

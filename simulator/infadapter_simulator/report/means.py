@@ -1,4 +1,4 @@
-"""Figures over seeds: a mean, and how sure it is."""
+"""Means over seeds with their confidence intervals."""
 
 import math
 from dataclasses import fields
@@ -14,19 +14,19 @@ _T = (
     *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
     *(2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
 )
-"""Student's, two-sided, 95 %, by degrees of freedom from 1 on."""
+"""Student's t, two-sided, 95 %, by degrees of freedom from 1 on."""
 
 _T_OF_MANY = 1.96
 
 
 def mean(result: Result, measure: str) -> float | None:
-    """None where no seed has it."""
+    """Return the mean over the seeds that have the measure, or None."""
     known = _known(result, measure)
     return fmean(known) if known else None
 
 
 def half_width(result: Result, measure: str) -> float | None:
-    """Of the 95 % interval of the mean; None for fewer than two seeds."""
+    """Return half the width of the mean's 95 % interval; None for fewer than two seeds."""
     known = _known(result, measure)
     if len(known) < 2:
         return None
@@ -35,7 +35,7 @@ def half_width(result: Result, measure: str) -> float | None:
 
 
 def upper_of(comparison: Comparison) -> float | None:
-    """What no policy's objective is above, the mean over the seeds."""
+    """Return the upper bound of any policy's objective, the mean over the seeds."""
     known = [bounds.upper for bounds in comparison.bounds if bounds.upper is not None]
     return fmean(known) if known else None
 

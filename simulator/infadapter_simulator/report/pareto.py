@@ -1,4 +1,4 @@
-"""The picture of a report that shows what accuracy each policy had for how many cores."""
+"""Plot of each policy's accuracy against the cores it held."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -14,19 +14,19 @@ from infadapter_simulator.report.means import mean
 from infadapter_simulator.report.pictures import picture
 
 MANY_VIOLATIONS = 0.05
-"""All above have the same colour."""
+"""Share of violations above which all dots have the same colour."""
 
 _COLOURS = LinearSegmentedColormap.from_list("violations", ["#2f7f79", "#e0a458", "#d1495b"])
 _TICKS = (0.0, 0.001, 0.003, 0.01, 0.02, MANY_VIOLATIONS)
 _MOST_LABELS = 14
 _PLACES = tuple((x, y) for y in (3, -10, 15, -22, 27, -34, 39, -46) for x in (9, -9))
-"""Where a label may stand, seen from its dot, in points; the better places first."""
+"""Candidate positions of a label relative to its dot, in points, the preferred first."""
 
 Dot = tuple[float, float]
 
 
 def pareto_plot(results: Sequence[Result]) -> Figure:
-    """Up and to the left is better."""
+    """Plot accuracy against cores: up and to the left is better."""
     dots = {
         result.name: (
             mean(result, "mean_cores") or 0.0,
@@ -67,8 +67,8 @@ def _scatter(axes: Axes, dots: Mapping[str, Dot], violations: Sequence[float]) -
 
 def _labels(dots: Mapping[str, Dot]) -> dict[str, Dot]:
     """
-    One label for each dot, if there is room for them, else for ours and those that no other one is
-    better than. What is on the same dot is counted: `vpa-resnet18 +2`.
+    Return one label per dot if there is room, else those of ours and of the policies that no other
+    dominates. Policies on the same dot are counted: `vpa-resnet18 +2`.
     """
     names: dict[Dot, list[str]] = {}
     for name in sorted(dots, key=lambda name: name != OURS):
@@ -87,7 +87,7 @@ def _is_beaten(dot: Dot, others: Collection[Dot]) -> bool:
 
 
 def _label(axes: Axes, label: str, dot: Dot, taken: list[Bbox]) -> None:
-    """In the first place where it is within the axes and on nothing else."""
+    """Draw a label at the first position within the axes that overlaps nothing."""
     text = axes.annotate(
         label,
         dot,
@@ -106,7 +106,7 @@ def _label(axes: Axes, label: str, dot: Dot, taken: list[Bbox]) -> None:
 
 
 def _dot_boxes(axes: Axes, dots: Mapping[str, Dot]) -> list[Bbox]:
-    """Where no label may stand."""
+    """Return the boxes that labels must not overlap."""
     axes.autoscale_view()
     centres = axes.transData.transform(list(dots.values()))
     return [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in centres]

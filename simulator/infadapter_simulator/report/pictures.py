@@ -1,4 +1,4 @@
-"""How all pictures look, and how they become SVG to be put into a page, or files."""
+"""Common style of all pictures, and their conversion to SVG or files."""
 
 import io
 import re
@@ -43,7 +43,7 @@ def picture(
     height: float = 2.6,
     right: float = 0.81,
 ) -> Figure:
-    """Panels above each other with one axis of time; legends are to the right of them."""
+    """Draw panels above each other that share one time axis, with legends to the right."""
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(10.0, height))
         axes = list(figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0])
@@ -56,7 +56,7 @@ def picture(
 
 
 def as_svg(figure: Figure) -> str:
-    """Without what only a file of its own needs; as wide as the page."""
+    """Return the SVG for embedding into a page, as wide as the page."""
     text = io.StringIO()
     with matplotlib.rc_context(_STYLE):
         figure.savefig(text, format="svg", metadata={"Date": None})
@@ -66,7 +66,7 @@ def as_svg(figure: Figure) -> str:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """As the name's ending says, one of FORMATS. Raises OSError."""
+    """Save in the format of the path's suffix, one of FORMATS. Raises OSError."""
     kind = path.suffix.lstrip(".")
     with matplotlib.rc_context(_STYLE):
         metadata = {"Date": None} if kind == "svg" else None

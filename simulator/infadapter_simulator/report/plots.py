@@ -1,4 +1,4 @@
-"""The pictures of a report that show what happened over time."""
+"""Plots of a run over time."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
@@ -20,7 +20,7 @@ POLICY_COLOURS = ("#d1495b", "#20538f", "#e0a458", "#5b8e7d", "#8a8f98")
 
 
 def load_plot(series: Series) -> Figure:
-    """Arrivals."""
+    """Plot the arrivals."""
 
     def draw(axes: list[Axes]) -> None:
         unit_s, label = _unit(series)
@@ -33,7 +33,7 @@ def load_plot(series: Series) -> Figure:
 
 
 def cores_plot(shown: Mapping[str, Series], variants: Sequence[str], budget: float) -> Figure:
-    """Cores held by each variant, a panel for each policy."""
+    """Plot the cores held by each variant, one panel per policy."""
     colours = dict(zip(variants, cycle(VARIANT_COLOURS), strict=False))
 
     def draw(axes: list[Axes]) -> None:
@@ -55,7 +55,7 @@ def cores_plot(shown: Mapping[str, Series], variants: Sequence[str], budget: flo
 
 
 def accuracy_plot(shown: Mapping[str, Series]) -> Figure:
-    """The planned accuracy of the traffic."""
+    """Plot the planned accuracy of the traffic."""
 
     def draw(axes: list[Axes]) -> None:
         for colour, (name, series) in zip(POLICY_COLOURS, shown.items(), strict=False):
@@ -68,7 +68,7 @@ def accuracy_plot(shown: Mapping[str, Series]) -> Figure:
 
 
 def violations_plot(shown: Mapping[str, Series]) -> Figure:
-    """The part of each bin's requests that was late, refused or failed."""
+    """Plot the share of each bin's requests that was late, refused or failed."""
 
     def draw(axes: list[Axes]) -> None:
         for colour, (name, series) in zip(POLICY_COLOURS, shown.items(), strict=False):
@@ -81,14 +81,14 @@ def violations_plot(shown: Mapping[str, Series]) -> Figure:
 
 
 def _changes(at_s: Floats, held: Sequence[Floats]) -> tuple[Floats, Sequence[Floats]]:
-    """Without the samples that repeat the one before, but for the last one."""
+    """Drop samples equal to the one before, except the last."""
     kept = np.ones(len(at_s), dtype=bool)
     kept[1:-1] = (np.diff(np.array(held), axis=1) != 0).any(axis=0)[:-1]
     return at_s[kept], [each[kept] for each in held]
 
 
 def _unit(series: Series) -> tuple[float, str]:
-    """Of the time axis."""
+    """Return the divisor and the name of the time axis's unit."""
     seconds = float(series.bin_at_s[-1])
     if seconds <= 2 * 3600:
         return 1.0, "seconds"

@@ -1,4 +1,4 @@
-"""Ours under several values of one option: what each of them would have meant."""
+"""Sweep of one option: our policy's results for each of its values."""
 
 import json
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _NOT_COMPARABLE = "The objectives weigh cost differently and can't be compared w
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """Results by value, in the order in which they were given."""
+    """Results by value, in the order given."""
 
     option: str
     comparable: bool  # the objective means the same for all values
@@ -37,7 +37,7 @@ class Sweep:
 
 
 def sweep_rows(sweep: Sweep) -> list[list[str]]:
-    """The first one names the columns."""
+    """Return the rows; the first has the columns' names."""
     head = [f"{sweep.title}, {sweep.unit}" if sweep.unit else sweep.title]
     rows = [
         [f"{value:g}", *(cell(result, column) for column in SWEEP_COLUMNS)]
@@ -47,7 +47,7 @@ def sweep_rows(sweep: Sweep) -> list[list[str]]:
 
 
 def sweep_table(sweep: Sweep, width: int | None = None) -> str:
-    """`width` is the terminal's, where there is one."""
+    """Return the table; `width` is the terminal's, if there is one."""
     load = load_sentence(sweep.part, sweep.seeds, sweep.bounds)
     return "\n".join([load, "", *aligned(sweep_rows(sweep), width), "", sweep_headline(sweep)])
 
@@ -68,7 +68,7 @@ def sweep_json(sweep: Sweep) -> str:
 
 
 def sweep_headline(sweep: Sweep) -> str:
-    """From the smallest value to the largest; others may have been refused."""
+    """Return a sentence from the smallest to the largest value; others may have been refused."""
     order = sorted(zip(sweep.values, sweep.results, strict=True), key=lambda pair: pair[0])
     if len(order) == 1:
         return f"{sweep.title}: {_said(sweep, *order[0])}."

@@ -1,4 +1,4 @@
-"""The picture of a sweep: accuracy, cost and violations against the option's values."""
+"""Plot of a sweep: accuracy, cost and violations against the option's values."""
 
 import numpy as np
 from matplotlib.axes import Axes

@@ -1,4 +1,4 @@
-"""A comparison as a table for a terminal, the highest objective first."""
+"""A comparison as a table for a terminal, by falling objective."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ _BETWEEN = "  "
 
 
 def as_table(comparison: Comparison, width: int | None = None) -> str:
-    """`width` is the terminal's, where there is one."""
+    """Return the table; `width` is the terminal's, if there is one."""
     results = ranked(comparison.results)
     head = ["  policy", *(column.title for column in COLUMNS)]
     rows = [[_name(result), *(cell(result, column) for column in COLUMNS)] for result in results]
@@ -36,8 +36,8 @@ def as_table(comparison: Comparison, width: int | None = None) -> str:
 
 def aligned(rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
     """
-    The first column to the left, all others to the right. What is wider than `width` goes on below,
-    the first column again before the others.
+    Align the first column left and all others right. Columns beyond `width` continue below, again
+    with the first column.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     blocks = [_block(rows, widths, columns) for columns in _split(widths, width)]
@@ -45,7 +45,7 @@ def aligned(rows: Sequence[Sequence[str]], width: int | None = None) -> list[str
 
 
 def _split(widths: Sequence[int], width: int | None) -> list[list[int]]:
-    """Which columns stand beside each other; one beside the first at least."""
+    """Return groups of columns that fit beside the first one; each has at least one."""
     blocks: list[list[int]] = [[0]]
     for column in range(1, len(widths)):
         taken = sum(widths[each] + len(_BETWEEN) for each in blocks[-1]) + widths[column]

@@ -1,4 +1,4 @@
-"""The picture of a trace: its load over time, and where nothing came for long."""
+"""Plot of a trace: its load over time, and long silences."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,14 +9,16 @@ from infadapter_simulator.report.pictures import picture
 from infadapter_workload.trace import Array, Trace
 
 POINTS = 600
-"""Wide; a longer trace is drawn as the mean and the highest second of each point."""
+"""
+Number of points across; a longer trace is drawn as the mean and the busiest second of each point.
+"""
 
 _LOAD, _SILENT = "#20538f", "#d1495b"
 _HOUR_S = 3600
 
 
 def trace_plot(trace: Trace, silences: npt.NDArray[np.int64], title: str) -> Figure:
-    """`silences` are first seconds and ends."""
+    """Plot the trace; `silences` are rows of first second and end."""
 
     def draw(axes: list[Axes]) -> None:
         axes[0].set_xlabel(f"time, {draw_load(axes[0], trace, silences)}")
@@ -27,7 +29,7 @@ def trace_plot(trace: Trace, silences: npt.NDArray[np.int64], title: str) -> Fig
 
 
 def draw_load(axis: Axes, trace: Trace, silences: npt.NDArray[np.int64]) -> str:
-    """The mean and, lighter, the highest second of each point. Returns the unit of the time."""
+    """Draw the mean and, lighter, the busiest second of each point. Return the unit of the time."""
     unit_s, unit = (1, "s") if trace.seconds < 2 * _HOUR_S else (_HOUR_S, "h")
     at_s, mean, highest = _points(trace.rates)
     axis.fill_between(at_s / unit_s, highest, color=_LOAD, alpha=0.25, linewidth=0)
@@ -40,7 +42,7 @@ def draw_load(axis: Axes, trace: Trace, silences: npt.NDArray[np.int64]) -> str:
 
 
 def _points(rates: Array) -> tuple[Array, Array, Array]:
-    """When each begins, its mean and its highest second; the last one again at the end."""
+    """Return each point's begin, mean and busiest second; the last is repeated at the end."""
     width = -(-len(rates) // POINTS)
     starts = np.arange(0, len(rates), width)
     highest = np.maximum.reduceat(rates, starts)

@@ -1,4 +1,4 @@
-"""What came out, in sentences."""
+"""Results in sentences."""
 
 from collections.abc import Sequence
 from statistics import fmean
@@ -21,7 +21,7 @@ def load_sentence(part: Part, seeds: Sequence[int], bounds: Sequence[Bounds]) ->
 
 
 def bound_sentence(comparison: Comparison) -> str:
-    """The bracket, as far as it was asked for."""
+    """Return the bracket's sentence, as far as a bracket was requested."""
     unavoidable = 100 * fmean(bounds.missed.unavoidable for bounds in comparison.bounds)
     sudden = 100 * fmean(bounds.missed.sudden for bounds in comparison.bounds)
     upper, hindsight = upper_of(comparison), comparison.hindsight
@@ -42,7 +42,7 @@ def bound_sentence(comparison: Comparison) -> str:
 
 
 def headline(comparison: Comparison) -> str:
-    """Ours, if it is among them, and then the best of the others."""
+    """Return the sentence on our policy, if it is included, and on the best of the others."""
     results = ranked(comparison.results)
     ours = [result for result in results if result.name == OURS]
     others = [result for result in results if result.name != OURS]
@@ -62,7 +62,7 @@ def _said(result: Result) -> str:
 
 
 def explained(result: Result) -> str:
-    """What kind of policy it is, and what was chosen for it in hindsight."""
+    """Return the kind of the policy, and what was chosen for it in hindsight."""
     said = next((text for prefix, text in _KINDS if result.name.startswith(prefix)), "")
     if not result.chosen:
         return said
@@ -93,4 +93,4 @@ _KINDS = (
     ("keda", "KEDA on one variant with the Prometheus trigger"),
     ("fixed", "one pod of this size, never changed"),
 )
-"""By how a name begins; the first that fits."""
+"""Descriptions by the beginning of a policy's name; the first that matches."""

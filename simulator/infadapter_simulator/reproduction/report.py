@@ -1,4 +1,7 @@
-"""The reproduced evaluation: a table, facts, pictures; where it differs from the published, why."""
+"""
+Report of the reproduced evaluation: a table, JSON, plots, and reasons for differences from the
+published figures.
+"""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -22,7 +25,10 @@ HEAD = [
 ]  # fmt: skip
 
 NEAR = Figures(cores=1.0, accuracy_loss_points=0.5, violations=0.05)
-"""What differs by less isn't told: seeds differ as much, and each was published of one run."""
+"""
+Differences up to which a figure counts as reproduced: seeds differ as much, and each published
+figure is that of one run.
+"""
 
 REASONS = (
     f"- Fitted: {1000 * BESIDE_S:.0f} ms of a core for each request beside the profile's, one "
@@ -39,16 +45,16 @@ REASONS = (
     "Serving's histogram, from which they read, has only what was answered.",
     "- They read the SLO off a histogram with bounds at 708 and 1,275 ms; here it is 750 ms.",
 )
-"""For the authors' trace, and ten seeds."""
+"""Reasons for differences, for the authors' trace and ten seeds."""
 
 
 def as_text(rows: Sequence[Row]) -> str:
-    """Means over the seeds, and their ranges, beside what was published."""
+    """Return means and ranges over the seeds, beside the published figures."""
     return "\n".join(aligned([HEAD, *(_cells(row) for row in rows)]))
 
 
 def as_facts(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """As `as_text`; shares are fractions."""
+    """Return the same as JSON values; shares are fractions."""
     return [
         {
             "system": row.case[0],
@@ -64,14 +70,14 @@ def as_facts(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def differences(rows: Sequence[Row]) -> str:
-    """What lies far from the published figures, and what is known of the reasons."""
+    """Return what differs much from the published figures, with the known reasons."""
     lines = [line for line in map(_off, rows) if line]
     head = "Where it differs:" if lines else "Nothing differs by much."
     return "\n".join([head, *lines, "", "Why, and what was assumed:", *REASONS])
 
 
 def draw(rows: Sequence[Row], folder: Path) -> list[Path]:
-    """A picture for each β, of the first seed. Raises OSError."""
+    """Draw one plot per β, of the first seed. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for cost_weight in COST_WEIGHTS:

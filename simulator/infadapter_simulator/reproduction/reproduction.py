@@ -1,10 +1,11 @@
 """
-InfAdapter's evaluation (EuroMLSys'23), again: 21 bursty minutes, 20 cores, three prices of a core.
+Reproduction of InfAdapter's evaluation (EuroMLSys'23): 21 bursty minutes, 20 cores, three prices of
+a core.
 
-As the authors measure it: cores and accuracy are what was planned, sampled every 5 s, so that pods
-which replace others do not count twice; the servers are theirs, which queue and do not look at the
-deadline. All begin with 20 cores, InfAdapter and MS+ with ResNet-152 on them, and nobody has seen a
-load before.
+Measured as by the authors: cores and accuracy are those planned, sampled every 5 s, so that pods
+that replace others do not count twice. The servers are theirs, which queue requests regardless of
+deadlines. All runs start with 20 cores, InfAdapter and MS+ with ResNet-152 on them, and no policy
+has a history of the load.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -35,9 +36,9 @@ START = ("resnet152", START_CORES)
 VPA_OBJECT_AFTER_S = 60.0
 BESIDE_S = 0.04
 """
-Of a core, for each request, beside what the profile says a busy core does in that time. Fitted:
-the authors don't give the CPU usage of their servers, but show VPA-18 on 5 cores at 45 rps (slides
-37 to 39), which 35 to 40 ms give with any of ten seeds, and 30 to 45 ms with most; 0 ms gives 3.
+CPU time of a request in addition to what the profile states, s. Fitted, since the authors do not
+state the CPU usage of their servers but show VPA-18 on 5 cores at 45 rps (slides 37 to 39): 35 to
+40 ms give this with each of ten seeds, 30 to 45 ms with most; 0 ms gives 3 cores.
 """
 
 SEEDS = range(10)
@@ -46,7 +47,7 @@ INFADAPTER, MS_PLUS = "InfAdapter", "MS+"
 OF_VPA = {"VPA-18": "resnet18", "VPA-50": "resnet50", "VPA-152": "resnet152"}
 
 Case = tuple[str, float | None]
-"""A system, and β where that matters to it."""
+"""A system, and β if the system depends on it."""
 
 CASES: tuple[Case, ...] = (
     *product((INFADAPTER, MS_PLUS), COST_WEIGHTS),
@@ -56,7 +57,7 @@ CASES: tuple[Case, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What the paper says of a run."""
+    """The published figures of a run."""
 
     cores: float
     accuracy_loss_points: float
@@ -93,7 +94,7 @@ class Row:
         return PUBLISHED[self.case]
 
     def over_seeds(self, one_of: Callable[[list[float]], float]) -> Figures:
-        """Such as the mean, or the highest."""
+        """Aggregate each figure over the seeds, for example to the mean or the maximum."""
         figures = [run.figures for run in self.runs]
         return Figures(
             cores=one_of([f.cores for f in figures]),
@@ -111,7 +112,7 @@ def reproduce(
     seeds: Sequence[int] = SEEDS,
     cases: Sequence[Case] = CASES,
 ) -> tuple[Row, ...]:
-    """The scenario has the paper's variants as they were measured, on two cores and more."""
+    """Run the cases. The scenario has the paper's variants as measured, on two and more cores."""
     jobs = tuple(
         Job(scenario=at, seed=seed, work=partial(_run, case, forecaster))
         for seed, (at, case) in product(seeds, enumerate(cases))

@@ -1,4 +1,4 @@
-"""What an experiment found: a table beside what was published, and curves."""
+"""The result of an experiment: a table beside the published figures, and curves."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One experiment. `said`: what was assumed, and what cannot be had."""
+    """One experiment. `said` lists the assumptions, and what is not available."""
 
     experiment: str
     title: str
@@ -67,7 +67,7 @@ def as_facts(result: Result) -> dict[str, Any]:
 
 
 def draw(result: Result, folder: Path, paper: str) -> Path:
-    """One picture, a panel for each measure. Raises OSError."""
+    """Draw one picture with a panel per measure. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{paper}-{result.experiment}.png"
     save(_figure(result), path)

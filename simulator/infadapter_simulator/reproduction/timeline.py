@@ -1,4 +1,4 @@
-"""What the plots of the paper show of one run."""
+"""The time series of a run that the paper plots."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ class Timeline:
 
 
 def timeline(world: World, watched: Watched) -> Timeline:
-    """Of a run that has ended."""
+    """Return the time series of a finished run."""
     _, planned = accuracy_over_time(world)
     edges_s = np.append(np.arange(0.0, world.seconds, BIN_S), float(world.seconds))
     traffic = world.traffic

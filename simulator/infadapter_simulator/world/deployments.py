@@ -1,4 +1,4 @@
-"""The Deployments that make the pods of ours, one for each target."""
+"""Deployments of the simulated cluster, one per target."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,10 @@ from infadapter_solver import PodSize, Target
 
 @dataclass(slots=True, kw_only=True)
 class Deployment:
-    """`template` is the size at which its next pod comes up, whatever its pods are resized to."""
+    """
+    A Deployment. `template` is the size at which its next pod starts, whatever its pods are resized
+    to.
+    """
 
     target: Target
     replicas: int
@@ -22,7 +25,7 @@ class Deployment:
 
 
 class Deployments:
-    """Pods that were there before are adopted as they are found."""
+    """All Deployments. Existing pods are adopted with the sizes that they have."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -40,7 +43,7 @@ class Deployments:
         return tuple(self._by_target.values())
 
     def scale(self, target: Target, size: PodSize, pods: int) -> None:
-        """Up. The template changes only where none of its pods runs, so that nothing rolls."""
+        """Scale up. The template changes only if no pod runs, so that nothing is rolled."""
         one = self._of(target, size)
         if not self.runs(one):
             one.template = size
@@ -49,8 +52,8 @@ class Deployments:
 
     def roll(self, target: Target, size: PodSize, pods: int) -> None:
         """
-        All pods there are are replaced, one after the other: also by pods of the template's own
-        size, where they were resized away from it.
+        Replace all pods one after the other, also those that were resized away from an unchanged
+        template.
         """
         one = self._of(target, size)
         for pod in self.live(target):
@@ -67,14 +70,20 @@ class Deployments:
                 self._settle(one)
 
     def refusal(self, one: Deployment) -> Trouble | None:
-        """Why it makes no further pods, while it has fewer than it wants; a roll waits for room."""
+        """
+        Return why no further pods are created although fewer than requested exist; None for a
+        rolling update that waits for room.
+        """
         why = self._refuses(one)
         if why is None or one.refused_since_s is None or self._rolls_within_quota(one):
             return None
         return Trouble(cause=Cause.REFUSED, message=why, since_s=one.refused_since_s)
 
     def exceeded(self, size: PodSize, pod: SimulatedPod | None = None) -> Quota | None:
-        """The quota that has no room for the pod at this size; by default for a new one."""
+        """
+        Return the quota that has no room for the pod at this size, or for a new pod; None if all
+        have.
+        """
         quota = self._world.scenario.faults.quota
         if quota is None or not quota.holds(self._world.now_s):
             return None
@@ -83,7 +92,10 @@ class Deployments:
         return quota if more > 0 and held + more > quota.millicores else None
 
     def is_kept_out(self, one: Deployment) -> bool:
-        """As on Kubernetes: a quota refuses the next pod of a roll, of which none is on its way."""
+        """
+        Whether a quota refuses the next pod of a rolling update while no pod of it is starting, as
+        on Kubernetes.
+        """
         return self._rolls_within_quota(one) and all(
             pod.ready and not pod.leaving for pod in self._all_of(one)
         )
@@ -96,11 +108,11 @@ class Deployments:
         return [pod for pod in self._world.pods if pod.target == one.target]
 
     def runs(self, one: Deployment) -> bool:
-        """Whether a change of its template would roll something."""
+        """Whether a change of its template would roll pods."""
         return bool(one.replicas or self.live(one.target))
 
     def live(self, target: Target) -> list[SimulatedPod]:
-        """The oldest first."""
+        """Return the pods that are not terminating, oldest first."""
         return [pod for pod in self._world.pods if pod.target == target and not pod.leaving]
 
     def settle(self) -> None:
@@ -133,7 +145,7 @@ class Deployments:
             one.refused_since_s = self._world.now_s
 
     def _refuses(self, one: Deployment) -> str | None:
-        """Who lets no pod more of it in, in the platform's words."""
+        """Return the platform's message if a further pod is refused, or None."""
         at_s, variant = self._world.now_s, one.target.variant
         if spell := spell_of(self._world.scenario.faults.refused, variant, at_s):
             return spell.message

@@ -1,4 +1,6 @@
-"""What is to happen in a world, and when; in the order in which it was put down where times tie."""
+"""
+The event queue of a world, ordered by time; events at the same time keep the order of insertion.
+"""
 
 import heapq
 from enum import StrEnum
@@ -34,7 +36,7 @@ class Events:
         heapq.heappush(self._heap, Event(at_s, next(self._order), what, pod))
 
     def due(self, until_s: float) -> Event | None:
-        """The next one, taken out; None if there is none until then."""
+        """Remove and return the next event up to this time, or None."""
         if self._heap and self._heap[0].at_s <= until_s:
             return heapq.heappop(self._heap)
         return None

@@ -1,4 +1,4 @@
-"""What goes wrong on a real platform, and in the simulated world only when it is told to."""
+"""Faults of a real platform, which the simulated world has only if a scenario specifies them."""
 
 import math
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from infadapter_operator.domain.observed import Cause, Resize
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spell:
-    """Trouble that a variant has for some time, in the platform's words; by default for ever."""
+    """A fault of one variant for some time, by default for ever, in the platform's words."""
 
     variant: str
     from_s: float = 0.0
@@ -23,7 +23,7 @@ class Spell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quota:
-    """CPU that all pods together may hold for some time, those that leave or wait too."""
+    """A CPU limit for all pods together for some time; terminating and waiting pods count."""
 
     millicores: int
     name: str = "team"
@@ -36,35 +36,51 @@ class Quota:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Faults:
-    """By default there are none. Times are those of the run; factors multiply what was told."""
+    """
+    The faults of a run; none by default. Times are seconds of the run, factors multiply the
+    scenario's delays.
+    """
 
     node_millicores: int | None = None
-    """CPU of the only node: pods without room wait for it unscheduled, resizes are deferred."""
+    """CPU of the only node: pods without room stay unschedulable, resizes are deferred."""
 
     never_ready: tuple[Spell, ...] = ()
-    """Pods that start then do not become Ready, for the cause; afterwards they start anew."""
+    """
+    Pods that start during a spell do not become Ready, for its cause; afterwards they start again.
+    """
 
     refused: tuple[Spell, ...] = ()
-    """No further pods are made, as under a quota. What a Deployment wants stays as asked for, and
-    is made when the spell is over. Policies that start pods without one are not refused any."""
+    """
+    No further pods are created, as under a quota. The Deployment's replicas stay as requested, and
+    the pods are created after the spell. Pods that policies start without a Deployment are not
+    refused.
+    """
 
     quota: Quota | None = None
-    """Pods are made, and resized, as far as it goes: who asks for more is refused until some of it
-    is given back. The loop is told what it leaves."""
+    """
+    Pods are created and resized as far as the quota allows; more is refused until some of it is
+    released. The loop knows what the quota leaves.
+    """
 
     unschedulable: tuple[Spell, ...] = ()
-    """Pods that are made then find no node until it is over, as by a selector that none has."""
+    """
+    Pods created during a spell find no node until it ends, as with a selector that no node matches.
+    """
 
     stuck_resizes: tuple[Spell, ...] = ()
-    """Pods do not grow in place until the spell is over: that fails, is deferred, or is refused. A
-    smaller size needs no room."""
+    """
+    Pods do not grow in place until the spell ends: the resize fails, is deferred or is refused.
+    Shrinking is unaffected.
+    """
 
     lost_nodes: tuple[Spell, ...] = ()
-    """When it begins, the node of all pods that the variant has then does not answer any more. They
-    serve nothing and hold nothing, and are evicted after the usual five minutes."""
+    """
+    When a spell begins, the node of all current pods of the variant stops responding. They serve
+    and hold nothing, and are evicted after the usual five minutes.
+    """
 
     blind_s: tuple[tuple[float, float], ...] = ()
-    """From when until when Prometheus does not answer: of the load nothing is known then."""
+    """Periods in which Prometheus does not answer, so that the load is unknown."""
 
     start_factor: float = 1.0
     resize_factor: float = 1.0
@@ -72,7 +88,7 @@ class Faults:
 
     @property
     def times_s(self) -> set[float]:
-        """When something begins or ends."""
+        """The times at which a fault begins or ends."""
         spells = (
             *(*self.never_ready, *self.refused, *self.unschedulable),
             *(*self.stuck_resizes, *self.lost_nodes),

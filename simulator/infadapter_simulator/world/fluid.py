@@ -1,9 +1,9 @@
 """
-Traffic as a fluid: rates in place of requests, for runs in which no single request matters.
+Traffic as a fluid: rates instead of requests, for runs in which single requests do not matter.
 
-A rate may be any function of time, and may be told of seconds that nobody knows beforehand. What a
-pod is sent beyond its rate at full load is missed, unless it evens out within some seconds. Fluid
-traffic takes as long to pass as there are seconds and pods, however high the rates are.
+A rate may be any function of time, and may be determined only when its second begins. The load of a
+pod beyond its rate at full load is missed, unless it evens out within some seconds. The computing
+time depends on the number of seconds and pods, not on the rates.
 """
 
 import math
@@ -17,11 +17,14 @@ from infadapter_simulator.world.queues import Floats
 from infadapter_simulator.world.traffic import Traffic
 
 EVENS_OUT_S = 10
-"""A queue absorbs what the load exceeds its mean by over a time as short as this."""
+"""Seconds within which a queue absorbs load above its mean."""
 
 
 class Fluid(Traffic):
-    """The second that ends at t has the rate of t; what was before `began_s` nobody has seen."""
+    """
+    Fluid traffic. The second that ends at t has the rate of t; seconds before `began_s` are
+    unknown.
+    """
 
     def __init__(
         self, scenario: Scenario, rate: Callable[[float], float], began_s: float = -math.inf
@@ -54,7 +57,7 @@ class Fluid(Traffic):
         self._beyond.pop(slot, None)
 
     def advance(self, until_s: float) -> None:
-        """Of each second, or part of one, its rate."""
+        """Let time pass, with the rate of each second or part of one."""
         while self._shares and self._now_s < until_s:
             second_s = math.floor(self._now_s) + 1.0
             end_s = min(second_s, until_s)
@@ -68,7 +71,10 @@ class Fluid(Traffic):
         return self._counted.get(slot, (0.0, 0.0))
 
     def fates(self, from_s: float, to_s: float) -> tuple[float, float, float, float]:
-        """What is missed is refused; as of the last time that it was counted."""
+        """
+        Return the requests answered, late, refused and failed between two times, as of the last
+        counting. What is missed counts as refused.
+        """
         (sent, missed), (sent_before, missed_before) = self._total(to_s), self._total(from_s)
         refused = min(missed - missed_before, sent - sent_before)
         return sent - sent_before - refused, 0.0, refused, 0.0
@@ -81,7 +87,7 @@ class Fluid(Traffic):
         return self._now_s  # nobody is told to wait for what waits
 
     def until(self, known_s: float, window_s: float) -> tuple[float, Floats]:
-        """As of what is scraped: the last whole second until then, and rates up to it."""
+        """Return what was scraped until then: the last whole second, and the rates up to it."""
         end_s = math.floor(known_s + 1e-9)
         first_s = math.floor(max(self.began_s, end_s - window_s)) + 1
         return float(end_s), np.array([self.rate(float(s)) for s in range(first_s, end_s + 1)])

@@ -1,8 +1,8 @@
 """
-A cluster in virtual time: pods that start, resize, drain and fail, a router, and what can be seen.
+A cluster in virtual time: pods that start, resize, drain and fail, a router, and their metrics.
 
-It does what it is told and knows nothing of why. Policies, ours among them, act on it through the
-same few verbs: start, resize, remove, route.
+The world executes operations and knows no policy. All policies, ours among them, use the same
+operations: start, resize, remove, route.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ from infadapter_solver import CPU, PodSize, Target
 
 
 class World:
-    """One run. Time begins at 0 with the first arrival; what was before is history."""
+    """One run. Time 0 is the first arrival; everything before is history."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class World:
 
     @property
     def pods(self) -> list[SimulatedPod]:
-        """All that are not gone, oldest first."""
+        """All pods that are not gone, oldest first."""
         return list(self.resources.pods.values())
 
     @property
@@ -59,14 +59,14 @@ class World:
 
     @property
     def weights(self) -> Mapping[str, int]:
-        """By pod name, what the router obeys."""
+        """The weights in force, by pod name."""
         return dict(self.router.weights)
 
     def variant_of_slots(self) -> list[str]:
         return [pod.target.variant for pod in self._by_slot]
 
     def creations_s(self) -> list[float]:
-        """When each pod was made, the first one first."""
+        """Return when each pod was created, in order."""
         return [pod.created_at_s for pod in self._by_slot]
 
     # What can be done
@@ -75,8 +75,8 @@ class World:
         self, variant: str, size: PodSize, *, kind: str = CPU, ready: bool = False
     ) -> SimulatedPod:
         """
-        A new pod; `ready` at once only for what ran before the run began. Where its node has no
-        room for it, it waits for that.
+        Create a pod. `ready` at once is only for pods that ran before the run. It is unschedulable
+        while its node has no room.
         """
         slot = self.traffic.add(*self.resources.queue(variant, size), self.now_s)
         pod = SimulatedPod(
@@ -93,34 +93,43 @@ class World:
         return pod
 
     def resize(self, pod: SimulatedPod, size: PodSize) -> None:
-        """In place; in force after the scenario's delay. A later order replaces an earlier one."""
+        """
+        Resize in place; in force after the scenario's delay. A later request replaces an earlier
+        one.
+        """
         self._kubelet.resize(pod, size, self.now_s)
 
     def remove(self, pod: SimulatedPod) -> None:
-        """It finishes what it has; new requests it gets as long as the router sends them."""
+        """
+        Terminate a pod. It finishes its requests, and gets new ones as long as the router sends
+        them.
+        """
         self._kubelet.remove(pod, self.now_s)
 
     def fail(self, pod: SimulatedPod) -> None:
-        """Its container ends and is started again."""
+        """Let the pod's container exit; it is restarted."""
         self._kubelet.failed(pod, self.now_s)
 
     def lose_node_of(self, pod: SimulatedPod) -> None:
-        """It does not answer any more."""
+        """Let the pod's node stop responding."""
         self._kubelet.lose_node_of(pod, self.now_s)
 
     def vanish(self, pod: SimulatedPod) -> None:
-        """Gone at once with all that it has, as when its node is deleted."""
+        """Delete the pod at once with all its requests, as when its node is deleted."""
         self._kubelet.vanish(pod, self.now_s)
         self._settle()
 
     def route(self, weights: Mapping[str, int], *, at_once: bool = False) -> None:
-        """By pod name. The router obeys after the scenario's delay; at the beginning at once."""
+        """
+        Send weights by pod name. The router applies them after the scenario's delay, or `at_once`
+        before the run.
+        """
         self.router.send(weights, self.resources.pods, self.now_s, at_once=at_once)
 
     # Time
 
     def advance(self, until_s: float) -> None:
-        """Let time pass, and all happen that is due until then."""
+        """Let time pass, and handle all events until then."""
         while event := self._events.due(until_s):
             self._pass(event.at_s)
             self._happen(event.what, event.pod)
@@ -148,7 +157,7 @@ class World:
         self._settle()
 
     def _settle(self) -> None:
-        """Something has happened."""
+        """Give free room to waiting pods, and run the controllers, after something has changed."""
         self._kubelet.use_room(self.now_s)
         for controller in self.controllers:
             controller()

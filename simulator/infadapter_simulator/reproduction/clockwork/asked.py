@@ -1,4 +1,4 @@
-"""What is asked of an experiment, and the arrivals that several of them share."""
+"""Parameters of an experiment, and arrivals that several experiments share."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,14 +9,20 @@ from infadapter_scheduler import POLICIES, Arrival, Model, Policy
 from infadapter_simulator.reproduction.experiment import Tell
 
 LAG_S = 0.0005
-"""From the controller to a worker, and back: assumed; half of what the released code assumes."""
+"""
+Latency between controller and worker in each direction, s: assumed, half of what the released code
+assumes.
+"""
 
 CHUNK = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`minutes`: of virtual time, for each run. `table`: networks in place of the shipped rows."""
+    """
+    The parameters. `minutes` is the virtual duration of each run, `table` a replacement for the
+    shipped networks.
+    """
 
     minutes: float
     tell: Tell
@@ -42,7 +48,7 @@ def poisson(
     until_s: float,
     draw: np.random.Generator,
 ) -> Iterator[Arrival]:
-    """At random instants for models at random, all alike; the SLO may depend on the time."""
+    """Yield a Poisson process over uniformly chosen models; the SLO may depend on the time."""
     now_s = 0.0
     while now_s < until_s:
         times = now_s + np.cumsum(draw.exponential(1 / rate_rps, CHUNK))

@@ -1,8 +1,8 @@
 """
-§6.5: the Azure-shaped trace: 4,026 instances of 61 networks on six GPUs, an SLO of 100 ms.
+§6.5: the Azure-shaped trace with 4,026 instances of 61 networks on six GPUs, and an SLO of 100 ms.
 
-In the authors' mapping the hottest functions meet the first networks by name, which are small: in
-blocks. Dealt out evenly (striped), six GPUs can serve about a third of that rate.
+In the authors' mapping (blocks) the hottest functions call the first networks by name, which are
+small. With an even mapping (striped) six GPUs can serve about a third of that rate.
 """
 
 from collections.abc import Sequence
@@ -32,8 +32,8 @@ LONGER_P99_S, SHORTER_P99_S = 55e-6, 144e-6
 BINS = 40
 COLD_S, COLD_SHARE = 60.0, 1 / 5
 """
-At the beginning memories are empty, and all that is called at once is loaded: a minute, of short
-runs a fifth. The paper leaves out ten minutes of eight hours.
+Duration of the warm-up that is not counted, s, and its share of short runs. Memories are empty at
+first, and everything called is loaded at once. The paper leaves out ten minutes of eight hours.
 """
 
 QUANTILES = {"p50 ms": 0.5, "p99 ms": 0.99, "p99.99 ms": 0.9999, "p99.9999 ms": 0.999999}
@@ -67,13 +67,13 @@ def run(asked: Asked) -> Result:
 
 
 def capacity_rps(types: Sequence[Model]) -> float:
-    """What the GPUs serve of all networks alike, in the largest batches."""
+    """Return the rate that the GPUs serve of all networks equally, in the largest batches."""
     each_s = [min(t / b for b, t in model.execution_s.items()) for model in types]
     return GPUS * len(each_s) / sum(each_s)
 
 
 def _types(known: Sequence[Model]) -> list[Model]:
-    """61 of them in the order of their names; where there are fewer, some stand for several."""
+    """Return 61 networks by name; if fewer are known, some are used several times."""
     ordered = sorted(known, key=lambda model: model.name)
     if len(ordered) >= TYPES:
         return ordered[:TYPES]

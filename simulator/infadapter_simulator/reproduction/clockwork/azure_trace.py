@@ -1,11 +1,11 @@
 """
-A trace in the shape of Azure Functions' first day of 2019, since the trace itself isn't to be had.
+A synthetic trace in the shape of Azure Functions' first day of 2019; the trace itself is not
+available.
 
-What is published of it (Shahrad et al., ATC'20): 45 % of the applications are called at most once
-an hour and 81 % at most once a minute. Rates of functions are the quantiles of a lognormal
-distribution as wide as the one through these two points, scaled to the total that the experiment
-was run at: an application has several functions. Counts are by the minute and replayed as Poisson,
-as the authors do.
+Published about it (Shahrad et al., ATC'20): 45 % of the applications are called at most once an
+hour and 81 % at most once a minute. Rates of functions are the quantiles of the lognormal
+distribution through these two points, scaled to the total of the experiment; an application has
+several functions. Counts are per minute and replayed as Poisson, as by the authors.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,12 +21,14 @@ Floats = NDArray[np.float64]
 
 ONCE_AN_HOUR, ONCE_A_MINUTE = 0.45, 0.81
 TIMERS = 0.3
-"""Of the functions that are called less than once a minute; they come at full intervals."""
+"""
+Share of timers among functions called less than once a minute; they arrive at regular intervals.
+"""
 
 BURSTINESS, OF_HOT = 0.3, 0.1
 """
-Coefficients of variation of a function's rate from minute to minute: assumed. Those that are called
-once a second and more are called by many.
+Coefficients of variation of a function's rate from minute to minute: assumed. Functions called at
+least once a second vary less, as they have many callers.
 """
 
 MINUTE_S = 60.0
@@ -34,14 +36,17 @@ MINUTE_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Rates by function, the hottest first; which instance each calls."""
+    """Rates by function, the hottest first, and the instance that each function calls."""
 
     rates_rps: Floats
     instances: Sequence[str]
     striped: bool
 
     def instance_of(self) -> list[str]:
-        """Of each function: in blocks, the hottest share an instance; striped, they are dealt."""
+        """
+        Return the instance of each function: in blocks the hottest share one, striped they are
+        spread.
+        """
         functions, instances = len(self.rates_rps), len(self.instances)
         at = np.arange(functions)
         which = at % instances if self.striped else instances * at // functions
@@ -62,7 +67,7 @@ class Trace:
                 yield Arrival(now_s, names[function], slo_s)
 
     def _rates(self, minute: int, draw: np.random.Generator) -> Floats:
-        """Timers wait for their minute; the others' rates vary."""
+        """Return the rates in a minute: timers occur in their minute only, other rates vary."""
         shape = np.where(self.rates_rps < 1.0, BURSTINESS, OF_HOT) ** -2.0
         rates = self.rates_rps * draw.gamma(shape, 1 / shape, len(self.rates_rps))
         numbers = np.arange(len(rates))
@@ -74,7 +79,7 @@ class Trace:
 
 
 def rates_rps(functions: int, total_rps: float) -> Floats:
-    """The hottest first."""
+    """Return the rates of all functions, the hottest first."""
     low, high = (NormalDist().inv_cdf(share) for share in (ONCE_AN_HOUR, ONCE_A_MINUTE))
     sigma = np.log(60) / (high - low)
     at = 1 - (np.arange(functions) + 0.5) / functions

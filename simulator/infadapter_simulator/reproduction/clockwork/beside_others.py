@@ -1,7 +1,6 @@
 """
-§6.1: one GPU, 15 copies of ResNet-50 with 16 closed-loop clients each, at SLOs from 10 to 500 ms.
-
-Beside what Clockwork was compared with: Clipper's additive increase and multiplicative decrease.
+§6.1: one GPU and 15 copies of ResNet-50 with 16 closed-loop clients each, at SLOs from 10 to 500
+ms, beside Clipper's additive increase and multiplicative decrease.
 """
 
 from collections.abc import Callable
@@ -23,7 +22,7 @@ from infadapter_simulator.reproduction.result import (
 SLOS_MS = (10, 25, 50, 100, 250, 500)
 COPIES, CLIENTS = 15, 16
 PAUSE_S = 0.001
-"""A client's round trip."""
+"""A client's round trip, s."""
 
 POLICIES = {"ours": "infadapter", "Clockwork as released": "clockwork", "Clipper's AIMD": "aimd"}
 

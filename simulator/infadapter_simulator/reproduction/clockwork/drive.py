@@ -1,4 +1,4 @@
-"""Driving a policy through a source of arrivals in virtual time, and sampling its executors."""
+"""Drive a policy through arrivals in virtual time, and sample its executors."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from infadapter_simulator.reproduction.experiment import Tell
 
 
 class Sample(NamedTuple):
-    """Of all executors together, since the beginning."""
+    """Totals of all executors since the beginning."""
 
     at_s: float
     busy_s: float
@@ -18,7 +18,7 @@ class Sample(NamedTuple):
 
 @dataclass(slots=True)
 class Sampler:
-    """Looks at the executors once in a while, and tells how far it is."""
+    """Samples the executors periodically, and reports the progress."""
 
     every_s: float
     seconds: float

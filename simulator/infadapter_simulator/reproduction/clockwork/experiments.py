@@ -1,4 +1,4 @@
-"""The experiments by their sections, and for how long each runs."""
+"""The experiments by section, with their durations."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

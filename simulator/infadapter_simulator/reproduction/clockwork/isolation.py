@@ -1,5 +1,5 @@
 """
-§6.4: isolation: tenants with an SLO beside batch tenants, whose closed-loop clients take the rest.
+§6.4: isolation of tenants with an SLO from batch tenants, whose closed-loop clients use the rest.
 """
 
 from functools import partial
@@ -15,7 +15,7 @@ from infadapter_simulator.reproduction.result import UNPUBLISHED, Line, Panel, R
 
 LIVE, LIVE_RPS = 6, 200.0
 BATCH = ((0, 0), (12, 16), (48, 4))
-"""Batch models, and clients of each."""
+"""Numbers of batch models, and of clients for each."""
 
 BATCH_SLO_S, PAUSE_S = 86_400.0, 0.001
 

@@ -1,4 +1,4 @@
-"""§6.3: how low SLOs can be: N ResNet-50s, R requests a second, six GPUs, an SLO on a ramp."""
+"""§6.3: the lowest possible SLOs: N ResNet-50s, R requests per second, six GPUs, a rising SLO."""
 
 from functools import partial
 from itertools import product
@@ -48,7 +48,7 @@ def _step_s(asked: Asked) -> float:
 
 
 def _shares(asked: Asked, number: int, models: int, rate_rps: float) -> list[float]:
-    """By the step of the SLO."""
+    """Return the share on time for each step of the SLO."""
     made, step_s = resnet50s(models), _step_s(asked)
     names = [model.name for model in made]
     slo = partial(slo_s, step_s=step_s)

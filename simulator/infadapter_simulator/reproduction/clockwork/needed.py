@@ -1,4 +1,7 @@
-"""How many executors a load needs, were each batch to take all that comes while it may wait."""
+"""
+Number of executors that a load needs if each batch takes all requests that arrive while it may
+wait.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -8,11 +11,13 @@ import numpy as np
 from infadapter_scheduler import Model
 
 WAIT_S = 0.085
-"""Of an SLO of 100 ms, the most that the first of a batch can wait, about."""
+"""Longest time that the first request of a batch can wait, about, of an SLO of 100 ms."""
 
 
 def executors_needed(models: Mapping[str, Model], rates_rps: Iterable[tuple[str, float]]) -> float:
-    """Sizes between those that are served are taken to cost what lies between."""
+    """
+    Return the number of executors. Costs of batch sizes between measured ones are interpolated.
+    """
     total: defaultdict[str, float] = defaultdict(float)
     for name, rate_rps in rates_rps:
         total[name] += rate_rps

@@ -1,7 +1,7 @@
-"""§6.3 and §6.4 ramp an SLO: from 1 to 100 × 2.9 ms, × 1.5 from step to step."""
+"""The rising SLO of §6.3 and §6.4: from 1 to 100 × 2.9 ms, × 1.5 per step."""
 
 ALONE_S = 0.0029
-"""ResNet-50's time alone, as the paper gives it for these."""
+"""Execution time of ResNet-50 alone, as the paper states it for these experiments, s."""
 
 MULTIPLES = (*(1.5**step for step in range(12)), 100.0)
 

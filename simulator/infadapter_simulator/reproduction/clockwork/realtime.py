@@ -1,4 +1,4 @@
-"""Emulated workers in real time, as the authors' worker_dummy, under a load that grows."""
+"""Emulated workers in real time, like the authors' worker_dummy, under a rising load."""
 
 import time
 from typing import NamedTuple
@@ -12,7 +12,7 @@ LOADS = tuple(0.1 * 1.5**step for step in range(10))
 STEP_S_A_MINUTE = 2.0
 LEAST_SLEEP_S = 0.0002
 GIVEN_UP = 0.7
-"""Of the best goodput: the load has gone beyond what can be followed."""
+"""Share of the best goodput below which the load is beyond what the scheduler can follow."""
 
 
 class Saturation(NamedTuple):
@@ -21,7 +21,7 @@ class Saturation(NamedTuple):
 
 
 class WallClock:
-    """Events are handled no earlier than they are due; how late is what an answer is late by."""
+    """Handles events no earlier than they are due; a delay makes answers late."""
 
     def __init__(self) -> None:
         self.began_s = time.perf_counter()
@@ -35,7 +35,7 @@ class WallClock:
 
 
 def saturated(asked: Asked, workers: int, capacity_rps: float) -> Saturation:
-    """The load at which goodput is highest."""
+    """Return the load with the highest goodput."""
     best = Saturation(0.0, 0.0)
     for step, load in enumerate(LOADS):
         found = Saturation(_goodput_rps(asked, workers, load * capacity_rps, step), load)
@@ -46,7 +46,7 @@ def saturated(asked: Asked, workers: int, capacity_rps: float) -> Saturation:
 
 
 def _goodput_rps(asked: Asked, workers: int, rate_rps: float, step: int) -> float:
-    """Answers that are told within the SLO of their arrival, by the wall clock."""
+    """Return the rate of answers given within the SLO of their arrival, by the wall clock."""
     made, seconds = resnet50s(MODELS), STEP_S_A_MINUTE * asked.minutes
     source = Stream(
         poisson(

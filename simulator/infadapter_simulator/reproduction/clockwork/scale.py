@@ -1,7 +1,6 @@
 """
-§6.6: how far one controller scales: emulated workers from 10 to 150, and the scheduler's CPU time.
-
-In virtual time for its cost per request, and in real time until it can't follow any more.
+§6.6: scalability of one controller with 10 to 150 emulated workers: the scheduler's CPU time per
+request in virtual time, and in real time the load that it can follow.
 """
 
 import time
@@ -19,13 +18,13 @@ WORKERS = (10, 30, 50, 70, 90, 110, 130, 150)
 IN_REAL_TIME = (10, 30, 60, 110, 150)
 MODELS, SLO_S, LOAD = 48, 0.1, 0.8
 REQUESTS_A_MINUTE = 240_000
-"""So many at any number of workers: minutes are of the smallest."""
+"""Requests per minute of the smallest number of workers; with more workers minutes are shorter."""
 
 PUBLISHED_RPS, PUBLISHED_WORKERS = 103_387, 110
 
 
 class Timed:
-    """A policy, and the CPU time that it took."""
+    """A policy that records its CPU time."""
 
     def __init__(self, policy: Policy) -> None:
         self._policy, self.cpu_s = policy, 0.0
@@ -81,7 +80,7 @@ def capacity_rps(workers: int) -> float:
 
 
 def _cost(asked: Asked, workers: int) -> tuple[Counts, float]:
-    """What became of the requests, and the scheduler's seconds for each."""
+    """Return the counts of the requests, and the scheduler's CPU time per request, s."""
     made = resnet50s(MODELS)
     rate_rps = LOAD * capacity_rps(workers)
     until_s = REQUESTS_A_MINUTE * asked.minutes / rate_rps

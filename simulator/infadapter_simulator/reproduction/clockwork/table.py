@@ -1,4 +1,4 @@
-"""The published model table: what networks take on the paper's GPU, and copies of them."""
+"""The published model table: execution times on the paper's GPU, and copies of networks."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -14,7 +14,7 @@ RESNET50 = "resnet50_locked"
 
 @cache
 def shipped() -> Mapping[str, Model]:
-    """Some rows of the table, by name."""
+    """Return some rows of the table, by name."""
     text = (files(__package__) / "models.yaml").read_text("utf-8")
     rows = yaml.safe_load(text)
     return {
@@ -29,12 +29,12 @@ def shipped() -> Mapping[str, Model]:
 
 
 def networks() -> list[Model]:
-    """Those rows once each, in the order of their names, which is the authors'."""
+    """Return those rows once each by name, the order of the authors."""
     return [model for name, model in sorted(shipped().items()) if name != RESNET50]
 
 
 def resnet50s(number: int, name: str = "resnet50") -> list[Model]:
-    """Copies, which share nothing."""
+    """Return copies that share nothing."""
     return list(copies(shipped()[RESNET50], number, name))
 
 

@@ -1,4 +1,4 @@
-"""Tallies of many arrivals: what became of them, by tenant and by time, without keeping any."""
+"""Aggregated outcomes of many arrivals, by tenant and time, in constant memory."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from infadapter_scheduler import Arrival, Served
 
 RESOLUTION_S = 1e-4
-"""Of latencies."""
+"""Resolution of latencies, s."""
 
 
 @dataclass(slots=True)
 class Counts:
-    """Of some arrivals, by when they came."""
+    """Outcomes of some arrivals, by time of arrival."""
 
     arrivals: int = 0
     on_time: int = 0
@@ -27,7 +27,7 @@ class Counts:
 
     @property
     def share(self) -> float:
-        """On time, of all arrivals."""
+        """The share on time, of all arrivals."""
         return self.on_time / self.arrivals if self.arrivals else float("nan")
 
     @property
@@ -39,7 +39,7 @@ class Counts:
         return self.answered / self.batches if self.batches else float("nan")
 
     def latency_s(self, share: float) -> float:
-        """The quantile of the answered; NaN of none."""
+        """Return the quantile of the latency of answers, s; NaN without any."""
         left = share * self.answered
         for at in sorted(self.latencies):
             left -= self.latencies[at]
@@ -60,7 +60,7 @@ def all_one(arrival: Arrival) -> str:
 
 
 class Tally:
-    """Counts by tenant, and by the bin of time in which a request came."""
+    """Counts by tenant and by the time bin of the arrival."""
 
     def __init__(self, bin_s: float, tenant: Callable[[Arrival], str] = all_one) -> None:
         self.bin_s, self._tenant = bin_s, tenant
@@ -91,7 +91,7 @@ class Tally:
             counts.cancelled += 1
 
     def of(self, tenant: str = "", at: range | None = None) -> Counts:
-        """All of a tenant, or of some bins."""
+        """Return the counts of a tenant, or of some bins."""
         total = Counts()
         for (name, number), counts in self.bins.items():
             if name == tenant and (at is None or number in at):

@@ -1,5 +1,6 @@
 """
-§6.2: thousands of models on one GPU that holds 201: a steady one, and 1,000 r/s over ever more.
+§6.2: thousands of models on one GPU that holds 201: a steady one, and 1,000 r/s over ever more
+others.
 """
 
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from infadapter_simulator.reproduction.result import (
 MINOR, MINOR_RPS, MAJOR_RPS, SLO_S = "minor", 200.0, 1000.0, 0.1
 MODELS, RESIDENT = 3600, 201
 STILL = 1 / 5
-"""Of the time, one major model is asked for; then they become more steadily."""
+"""Share of the time in which one major model is requested; then their number rises steadily."""
 
 MINUTES_PUBLISHED = 75
 BINS = 60
@@ -60,7 +61,7 @@ def run(asked: Asked) -> Result:
 
 
 def active(at_s: float, seconds: float) -> int:
-    """Major models that are asked for."""
+    """Return the number of major models that are requested."""
     grown = (at_s / seconds - STILL) / (1 - STILL)
     return max(1, min(MODELS, round(1 + (MODELS - 1) * grown)))
 

@@ -1,9 +1,9 @@
 """
-Model-Switching as RAMSIS's authors coded it: for each load the most accurate network that a
+Model-Switching as RAMSIS's authors implemented it: for each load the most accurate network that a
 simulated queue serves with less than 1 % of violations.
 
-Five minutes of Poisson arrivals go through one queue in their order; an executor that is free takes
-what waits, up to a cap, which is the same for all networks.
+Five minutes of Poisson arrivals pass through one queue in order. A free executor takes the waiting
+requests, up to a cap that is the same for all networks.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,9 @@ VIOLATIONS = 0.01
 def decisions(
     networks: Sequence[Point], workers: int, draw: np.random.Generator, seconds: float = SIMULATED_S
 ) -> dict[int, Decided]:
-    """By load; `networks` from the fastest to the most accurate."""
+    """
+    Return the decision for each load; `networks` are ordered from the fastest to the most accurate.
+    """
     found = {}
     for load_rps in LOADS_RPS:
         times_s = np.cumsum(draw.exponential(1 / load_rps, int(load_rps * seconds)))
@@ -44,7 +46,10 @@ def decided(
 
 
 def batch_cap(networks: Sequence[Point], each_rps: float) -> int:
-    """The largest within half the SLO that keeps up, of the most accurate that has one."""
+    """
+    Return the largest batch within half the SLO that keeps up, of the most accurate network with
+    one.
+    """
     for network in reversed(networks):
         fit = within_half(network)
         able = [b for b in fit if b / network.execution_s[b] >= each_rps]
@@ -58,7 +63,7 @@ def within_half(network: Point) -> list[int]:
 
 
 def violations(network: Point, cap: int, workers: int, times_s: NDArray[np.float64]) -> int:
-    """How many are late; no more than are too many are counted."""
+    """Return the number of late requests; counting stops once there are too many."""
     most = min(cap, max(network.execution_s))
     seconds = np.array([0.0] + [network.execution_s[b] for b in range(1, most + 1)])
     return int(_late(times_s, seconds, workers, SLO_S, VIOLATIONS * len(times_s)))

@@ -1,4 +1,4 @@
-"""RAMSIS's inputs (EuroSys'24): networks on cloud CPUs, and a trace; they aren't shipped."""
+"""RAMSIS's inputs (EuroSys'24): networks on cloud CPUs, and a trace. They are not shipped."""
 
 import csv
 from collections import defaultdict
@@ -24,7 +24,10 @@ class Step(NamedTuple):
 
 
 def networks(folder: Path) -> Model:
-    """All image networks as one ladder; a batch takes its 95th percentile, as its authors plan."""
+    """
+    Return all image networks as one ladder; batches take their 95th percentile, as the authors
+    plan.
+    """
     seconds: dict[str, dict[int, float]] = defaultdict(dict)
     accuracy: dict[str, float] = {}
     with (folder / PROFILES).open(encoding="utf-8", newline="") as file:
@@ -41,7 +44,9 @@ def trace(folder: Path) -> list[Step]:
 
 
 def fastest_for_accuracy(model: Model) -> list[Point]:
-    """Those of which none is both faster alone and more accurate: the networks of its baselines."""
+    """
+    Return the networks that no other dominates in speed alone and accuracy: those of the baselines.
+    """
     found: list[Point] = []
     for point in sorted(model.points, key=lambda p: (p.execution_s[1], -p.accuracy)):
         if not found or point.accuracy > found[-1].accuracy:
@@ -50,7 +55,7 @@ def fastest_for_accuracy(model: Model) -> list[Point]:
 
 
 def arrivals(steps: Sequence[Step], scale: float, draw: np.random.Generator) -> Iterator[Arrival]:
-    """Poisson at the rate of each step, for `scale` of its ten seconds."""
+    """Yield Poisson arrivals at each step's rate, for `scale` of its ten seconds."""
     now_s = 0.0
     for number, step in enumerate(steps):
         end_s = (number + 1) * STEP_S * scale

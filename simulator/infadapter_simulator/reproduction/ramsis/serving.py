@@ -13,7 +13,9 @@ from infadapter_simulator.reproduction.superserve.fluid import fluid_accuracy
 
 
 class ToldTheLoad:
-    """The load of the trace's step in place of the measured one: who switches by it is favoured."""
+    """
+    Uses the trace's load instead of a measured one, which favours policies that switch by the load.
+    """
 
     def __init__(
         self, policy: PointPolicy, steps: Sequence[Step], scale: float, workers: int
@@ -53,7 +55,9 @@ def policies(
 
 
 def looked_up(model: Model, decided: Mapping[int, Decided], steps: Sequence[Step]) -> float:
-    """The accuracy of what is decided for each step's load, as is published of Model-Switching."""
+    """
+    Return the accuracy of the decisions for each step's load, as published for Model-Switching.
+    """
     accuracy = {point.name: point.accuracy for point in model.points}
     asked = sum(step.rate_rps for step in steps)
     at = [min(load for load in decided if load >= step.rate_rps) for step in steps]
@@ -62,5 +66,5 @@ def looked_up(model: Model, decided: Mapping[int, Decided], steps: Sequence[Step
 
 
 def limit(model: Model, workers: int, steps: Sequence[Step]) -> float:
-    """The fluid limit of the trace, in batches that take the whole SLO."""
+    """Return the fluid limit of the trace's accuracy, with batches that take the whole SLO."""
     return fluid_accuracy(model, workers, [step.rate_rps for step in steps], 2 * SLO_S)

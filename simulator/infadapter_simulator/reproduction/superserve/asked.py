@@ -1,4 +1,4 @@
-"""What is asked of an experiment."""
+"""Parameters of an experiment."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,10 @@ from infadapter_simulator.reproduction.experiment import Tell
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`minutes`: of virtual time, for each workload. `rates_rps`: a trace's, a second each."""
+    """
+    The parameters. `minutes` is the virtual duration of each workload, `rates_rps` those of a trace
+    by second.
+    """
 
     minutes: float
     tell: Tell
@@ -22,5 +25,5 @@ class Asked:
         return 60 * self.minutes
 
     def draw(self) -> np.random.Generator:
-        """The same for each policy."""
+        """Return a generator with the same seed for each policy."""
         return np.random.default_rng(self.seed)

@@ -31,7 +31,7 @@ from infadapter_simulator.reproduction.superserve.workload import bursty, rising
 BASE_RPS, VARIANT_RPS, CV2 = 1500, (2950, 4900, 5550), (2, 4, 8)
 FIRST_RPS, LAST_RPS, BY_RPS2, RISING_CV2 = 2500, (4800, 6800, 7800), (250, 500, 5000), 8
 PEAK_RPS = 8750
-"""Of the paper's trace, whose highest second is so near what the smallest SubNet can serve."""
+"""Busiest second of the paper's trace, close to what the smallest SubNet can serve."""
 
 
 def bursty_workloads(asked: Asked) -> Result:
@@ -62,7 +62,7 @@ def rising_workloads(asked: Asked) -> Result:
 
 
 def real_trace(asked: Asked) -> Result:
-    """Its shape in so many minutes, its highest second at the paper's peak."""
+    """Run the trace compressed to these minutes, its busiest second at the paper's peak."""
     rates = np.asarray(asked.rates_rps, dtype=float)
     scaled = (rates * PEAK_RPS / rates.max()).tolist()
     step_s = asked.seconds / len(scaled)

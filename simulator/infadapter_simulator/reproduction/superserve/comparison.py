@@ -1,4 +1,4 @@
-"""All policies and all fixed SubNets on one workload, and what SuperServe claims of them."""
+"""All policies and all fixed SubNets on one workload, and SuperServe's claims about them."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
@@ -21,10 +21,10 @@ from infadapter_simulator.reproduction.superserve.serving import (
 )
 
 Load = Callable[[], Iterator[Arrival]]
-"""The same arrivals at each call."""
+"""Returns the same arrivals at each call."""
 
 AS_GOOD = 0.001
-"""Of attainment, in which a fixed SubNet counts as holding ours."""
+"""Difference in attainment up to which a fixed SubNet counts as equal to ours."""
 
 HEAD = (
     "workload",
@@ -37,7 +37,7 @@ HEAD = (
 
 
 class Both(NamedTuple):
-    """One policy, behind admission and in one queue that refuses nobody."""
+    """One policy, once behind admission and once in a single queue without refusals."""
 
     admitted: Delivered
     queued: Delivered
@@ -73,7 +73,10 @@ def rows(workload: str, found: Mapping[str, Both]) -> list[list[str]]:
 
 
 def holding(found: Mapping[str, Both], attainment: float) -> float:
-    """The most accurate fixed SubNet that is as often on time, in the better of both ways."""
+    """
+    Return the accuracy of the most accurate fixed SubNet with this attainment, in the better of
+    both ways.
+    """
     held = [
         accuracy
         for accuracy in CAPACITY_RPS
@@ -83,7 +86,10 @@ def holding(found: Mapping[str, Both], attainment: float) -> float:
 
 
 def span_closed(found: Mapping[str, Both]) -> float:
-    """Of the accuracy between the fixed SubNet that holds its attainment, and the best."""
+    """
+    Return the share closed of the accuracy between the fixed SubNet of equal attainment and the
+    best.
+    """
     ours = found["ours"].admitted
     held = holding(found, ours.attainment)
     best = max(CAPACITY_RPS)
@@ -91,7 +97,10 @@ def span_closed(found: Mapping[str, Both]) -> float:
 
 
 def times_as_often(found: Mapping[str, Both]) -> tuple[float, float]:
-    """On time, beside the fixed SubNet of the next higher accuracy: behind admission, without."""
+    """
+    Return the ratio of attainments to the fixed SubNet of the next higher accuracy, with admission
+    and without.
+    """
     ours = found["ours"].admitted
     beside = min((a for a in CAPACITY_RPS if a >= ours.accuracy), default=max(CAPACITY_RPS))
     behind, without = found[fixed(beside)]

@@ -1,4 +1,4 @@
-"""SuperServe's experiments by their names, and for how long each runs."""
+"""SuperServe's experiments by name, with their durations."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -1,4 +1,4 @@
-"""Workers that are killed one by one: accuracy falls, and attainment should not."""
+"""Workers killed one by one: accuracy falls, and attainment should not."""
 
 from collections.abc import Iterator
 
@@ -17,11 +17,11 @@ from infadapter_simulator.reproduction.superserve.workload import arrivals, warp
 
 RATE_RPS, CV2 = 3500, 2
 KILLED = 4
-"""Of eight, evenly over the run: one every 12 s of the paper's 60."""
+"""Workers killed of eight, evenly over the run: one every 12 s of the paper's 60 s."""
 
 
 class Killer:
-    """One worker at each of its times."""
+    """Kills one worker at each of its times."""
 
     def __init__(self, times_s: Iterator[float]) -> None:
         self._left = list(times_s)
@@ -68,7 +68,7 @@ def run(asked: Asked) -> Result:
 
 
 def run_steps(asked: Asked, name: str) -> list[Delivered]:
-    """By how many were killed when a request came."""
+    """Return the results by the number of workers killed before a request's arrival."""
     model, step_s = supernet(), asked.seconds / (KILLED + 1)
     by_step = [Delivered() for _ in range(KILLED + 1)]
     times_s = warped(lambda at_s: RATE_RPS, CV2, asked.seconds, asked.draw())

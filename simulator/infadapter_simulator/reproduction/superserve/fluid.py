@@ -1,4 +1,4 @@
-"""The fluid limit: the accuracy of the best mixture of networks that the workers have time for."""
+"""The fluid limit: the accuracy of the best mixture of networks within the workers' time."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -10,7 +10,7 @@ from infadapter_scheduler.points.frontier import Rung, frontier
 def fluid_accuracy(
     model: Model, workers: int, rates_rps: Sequence[float], patience_s: float
 ) -> float:
-    """Of all that could be served at these rates; a full batch takes half the patience at most."""
+    """Return the limit for these rates; a full batch takes at most half the patience."""
     points = [
         Timed(number, point.name, point.accuracy, point.execution_s)
         for number, point in enumerate(model.points)
@@ -23,7 +23,7 @@ def fluid_accuracy(
 
 
 def mixture(rungs: Sequence[Rung], seconds_each: float) -> float:
-    """The accuracy that so much time for each request buys."""
+    """Return the highest accuracy for this much time per request."""
     if seconds_each <= 1 / rungs[0].capacity_rps:
         return rungs[0].point.accuracy
     for low, high in pairwise(rungs):

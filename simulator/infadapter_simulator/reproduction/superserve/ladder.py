@@ -1,15 +1,15 @@
 """
 Five SubNets of OFA-ResNet on eight GPUs, calibrated to the orderings that SuperServe prints.
 
-Latency tables aren't published as numbers. Capacities are such that what the paper says of fixed
-SubNets holds: which of them keep up with which rate. A batch of b takes as long as b + 2 requests.
+Latency tables are not published as numbers. Capacities are chosen such that the paper's statements
+on which fixed SubNet keeps up with which rate hold. A batch of b takes as long as b + 2 requests.
 """
 
 from infadapter_scheduler import Model, Point, with_points
 
 GPUS = 8
 CAPACITY_RPS = {73.82: 9000, 76.69: 7500, 78.25: 5500, 79.44: 4000, 80.16: 2500}
-"""Of all GPUs together, in batches of 16, by top-1 accuracy."""
+"""Capacity of all GPUs together in batches of 16, by top-1 accuracy."""
 
 LARGEST = 16
 OVERHEAD = 2
@@ -27,10 +27,12 @@ def supernet() -> Model:
 
 
 def alone(accuracy: float) -> Model:
-    """One SubNet as a network of its own."""
+    """Return one SubNet as a separate network."""
     return with_points("supernet", [subnet(accuracy)])
 
 
 def fraction(rate_rps: float) -> float:
-    """Of what the smallest SubNet can serve: so rates carry over to other machines."""
+    """
+    Return the rate as a fraction of the smallest SubNet's capacity, comparable between machines.
+    """
     return rate_rps / max(CAPACITY_RPS.values())

@@ -1,4 +1,4 @@
-"""Policies of points beside each other, behind admission and as they were published."""
+"""Policies that choose operating points, behind admission and as they were published."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -29,18 +29,18 @@ CHOOSING: Mapping[str, Callable[[], PointPolicy]] = MappingProxyType(
         "lowest accuracy": POINT_POLICIES["lowest-accuracy"],
     }
 )
-"""By the names of the paper."""
+"""The policies by their names in the paper."""
 
 Watch = Callable[[Emulation, float], None]
 
 
 def unwatched(emulation: Emulation, now_s: float) -> None:
-    """Nothing happens to the executors."""
+    """Do nothing to the executors."""
 
 
 @dataclass(slots=True)
 class Delivered:
-    """What became of all arrivals. Accuracy is of those on time, as the papers count it."""
+    """The outcomes of all arrivals. Accuracy is that of answers on time, as in the papers."""
 
     arrivals: int = 0
     on_time: int = 0
@@ -64,12 +64,12 @@ class Delivered:
 
 
 def admitted(model: Model, choosing: PointPolicy) -> Policy:
-    """Behind our admission: who can't be served in time is refused when he comes."""
+    """Return the policy behind our admission, which refuses on arrival what cannot be on time."""
     return Scheduler([model], points=choosing)
 
 
 def queued(model: Model, choosing: PointPolicy) -> Policy:
-    """As published: one queue by deadlines, nobody is refused."""
+    """Return the policy as published: one queue by deadline, without refusals."""
     return CentralQueue(model, choosing)
 
 
@@ -83,7 +83,7 @@ def delivered(
     watch: Watch = unwatched,
     by: Callable[[Arrival], Delivered] | None = None,
 ) -> Delivered:
-    """Of all arrivals; and counted apart, where `by` says so."""
+    """Return the outcomes of all arrivals, and separately by the groups that `by` returns."""
     found = Delivered()
 
     def settled(arrival: Arrival, fate: Served, known_s: float) -> None:

@@ -1,4 +1,4 @@
-"""What it would cost if a change of the SubNet took as long as to load a network."""
+"""The cost if switching the SubNet took as long as loading a network."""
 
 from functools import partial
 

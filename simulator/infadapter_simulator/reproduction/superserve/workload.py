@@ -1,4 +1,4 @@
-"""SuperServe's workloads: a steady part with a bursty one above it, and a rate that rises."""
+"""SuperServe's workloads: a steady part plus a bursty one, and a rising rate."""
 
 from collections.abc import Callable, Iterator
 from heapq import merge
@@ -15,7 +15,10 @@ CHUNK = 10_000
 def bursty(
     base_rps: float, variant_rps: float, cv2: float, until_s: float, draw: np.random.Generator
 ) -> Iterator[Arrival]:
-    """Evenly spaced arrivals, and gamma-distributed gaps of a squared variation between others."""
+    """
+    Yield evenly spaced arrivals, and others with gamma-distributed gaps of this squared coefficient
+    of variation.
+    """
     return arrivals(merge(_even(base_rps, until_s), _gamma(variant_rps, cv2, until_s, draw)))
 
 
@@ -28,8 +31,8 @@ def rising(
     draw: np.random.Generator,
 ) -> Iterator[Arrival]:
     """
-    At the first rate for as long as it takes to count, then rising each second by so much, and
-    then at the last; gaps are gamma-distributed in the time in which the rate is one.
+    Yield arrivals at the first rate for the time until counting begins, then at a rate that rises
+    by this much per second, then at the last rate. Gaps are gamma-distributed in rescaled time.
     """
     steady_s = until_s / 4
 
@@ -42,7 +45,7 @@ def rising(
 def traced(
     rates_rps: list[float], cv2: float, step_s: float, draw: np.random.Generator
 ) -> Iterator[Arrival]:
-    """A trace of rates, each for a step."""
+    """Yield the arrivals of a trace of rates, each for one step."""
 
     def rate_rps(at_s: float) -> float:
         return rates_rps[min(len(rates_rps) - 1, int(at_s / step_s))]
@@ -57,7 +60,7 @@ def arrivals(times_s: Iterator[float]) -> Iterator[Arrival]:
 def warped(
     rate_rps: Callable[[float], float], cv2: float, until_s: float, draw: np.random.Generator
 ) -> Iterator[float]:
-    """Gaps of mean one, divided by the rate at which they begin."""
+    """Yield arrivals whose gaps have mean one divided by the rate at their beginning."""
     now_s = 0.0
     while True:
         for gap in draw.gamma(1 / cv2, cv2, CHUNK).tolist():

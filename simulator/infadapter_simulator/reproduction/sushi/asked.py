@@ -1,4 +1,4 @@
-"""What is asked of an experiment, and the two simulated machines that all of them look at."""
+"""Parameters of an experiment, and the two simulated machines that all experiments use."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,9 @@ from infadapter_simulator.reproduction.experiment import Tell
 Machine = Board | Roofline
 
 EVERY, CANDIDATES, DWELL = 16, 20, 64.0
-"""Q, SubGraphs to choose from, and the mean length of a regime, where they aren't what is swept."""
+"""
+Q, the number of candidate SubGraphs, and the mean length of a regime, where they are not swept.
+"""
 
 MACHINES: Mapping[str, Machine] = {"resnet50": Board(), "mobilenetv3": Roofline()}
 SAYS: Mapping[str, str] = {
@@ -19,14 +21,14 @@ SAYS: Mapping[str, str] = {
     "mobilenetv3": "OFA-MobileNetV3 on a roofline",
 }
 LARGE_BYTES: Mapping[str, int] = {"resnet50": 16_000_000, "mobilenetv3": 3_800_000}
-"""A buffer that holds more than what all SubNets share."""
+"""Size of a buffer larger than everything that all SubNets share, bytes."""
 
 SIMULATED = "Simulated: nothing here was measured on an accelerator with a cache."
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`queries`: in each stream."""
+    """The parameters. `queries` is the number in each stream."""
 
     queries: int
     tell: Tell
@@ -37,5 +39,5 @@ class Asked:
 
 
 def saved(one: float, of: float) -> float:
-    """In percent."""
+    """Return the saving in percent."""
     return 100 * (1 - one / of)

@@ -1,4 +1,4 @@
-"""The simulated experiments by their names."""
+"""The simulated experiments by name."""
 
 from collections.abc import Callable, Mapping
 from functools import partial

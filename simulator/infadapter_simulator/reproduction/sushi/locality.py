@@ -1,4 +1,4 @@
-"""Queries of varying locality: every system on the same streams, with two sizes of the buffer."""
+"""Queries of varying locality: every system on the same streams, with two buffer sizes."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -61,7 +61,7 @@ def run(supernet: str, asked: Asked) -> Result:
 
 
 def found_of(back_ends: Mapping[int, BackEnd], asked: Asked) -> Found:
-    """Every system on the same streams, by the size of the buffer."""
+    """Return the results of every system on the same streams, by buffer size."""
     cases, found = [Case(*case) for case in product(back_ends, Strict, DWELLS)], {}
     for number, case in enumerate(cases):
         asked.tell(number, len(cases))
@@ -103,11 +103,11 @@ def row(case: Case, name: str, one: Measured, none: Measured) -> list[str]:
 
 
 Value = Callable[[Measured, Measured], float]
-"""Of a system, and of no cache."""
+"""A measure of a system relative to that without a cache."""
 
 
 def panels_of(found: Found, how: str) -> list[Panel]:
-    """`how`: simulated, or measured."""
+    """Return the panels; `how` is simulated or measured."""
     sizes = dict.fromkeys(case.buffer_bytes for case in found)
     return [panel for size in sizes for panel in _panels(found, size, how)]
 

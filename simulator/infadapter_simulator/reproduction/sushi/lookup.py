@@ -1,4 +1,4 @@
-"""What the scheduler itself takes, in real time: for a query, and for a change of the cache."""
+"""The scheduler's own cost in real time: for a query, and for a change of the cache."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -11,7 +11,10 @@ REPEATS, WINDOW = 300, 16
 
 
 def lookup_us(table: LatencyTable, queries: Sequence[Query]) -> tuple[float, float]:
-    """Medians of the choice of a SubNet and of the SubGraph nearest to what was served."""
+    """
+    Return the median times of choosing a SubNet and of finding the SubGraph nearest to what was
+    served, µs.
+    """
     rule, columns = nearest(table), len(table.subgraphs)
     rows = [choose(query, table, 0) for query in queries[:REPEATS]]
     of_subnet = [

@@ -1,4 +1,4 @@
-"""The simulated machines beside what SUSHI's authors publish, and why they differ."""
+"""The simulated machines beside SUSHI's published figures, with reasons for differences."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,7 +21,7 @@ from infadapter_simulator.reproduction.sushi.streams import stream
 from infadapter_simulator.reproduction.sushi.systems import NO_CACHE, PRUNED, Measured, served
 
 ENERGY = 0.787
-"""Of the energy of what goes off the chip, at most: the published saving."""
+"""The published saving of off-chip energy, at most."""
 
 SAID = (
     f"{SIMULATED} Published: the abstract of MLSys'23 and arXiv 2306.17266; the conference's "
@@ -76,7 +76,7 @@ def _served(of: BackEnd, strict: Strict, asked: Asked) -> Mapping[str, Measured]
 
 
 def _panel(supernet: str) -> Panel:
-    """What each SubNet can save, by the buffer."""
+    """Return each SubNet's possible saving by buffer size."""
     nets, machine = subnets(supernet), MACHINES[supernet]
     sizes = [round(part * LARGE_BYTES[supernet] / 8) for part in range(1, 9)]
     tables = [

@@ -1,4 +1,4 @@
-"""What the sweeps vary, one thing at a time, and over which values."""
+"""The parameters that are swept, one at a time, and their values."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +9,10 @@ from infadapter_simulator.reproduction.sushi.asked import CANDIDATES, EVERY, MAC
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What is varied around: a buffer that holds more than what all SubNets share."""
+    """
+    The parameters around which one is varied: a buffer larger than everything that all SubNets
+    share.
+    """
 
     machine: Machine
     every: int = EVERY

@@ -1,4 +1,4 @@
-"""Queries of varying locality: a Markov chain of regimes, each of which is about one SubNet."""
+"""Queries of varying locality: a Markov chain of regimes, each around one SubNet."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -8,7 +8,7 @@ import numpy as np
 from infadapter_scheduler.subgraphs import EMPTY, LatencyTable, Query, Strict
 
 LONGEST = 1.1
-"""Of the slowest SubNet's latency: the most that a query may take."""
+"""Largest latency limit of a query, in multiples of the slowest SubNet's latency."""
 
 
 def stream(
@@ -18,7 +18,7 @@ def stream(
     number: int,
     draw: np.random.Generator,
 ) -> list[Query]:
-    """`dwell`: so many queries in a row come from one regime, in the mean; 1: all alike."""
+    """Return queries; `dwell` is the mean number in a row from one regime, 1 for no locality."""
     limits = _limits(table)
     return [
         Query(strict, draw.uniform(*limits[row][0]), draw.uniform(*limits[row][1]))
@@ -39,9 +39,8 @@ Range = tuple[float, float]
 
 def _limits(table: LatencyTable) -> Sequence[tuple[Range, Range]]:
     """
-    Accuracy and latency for which a SubNet is the choice when nothing is cached.
-
-    Latencies are those without a cache, so that every system is asked the same.
+    Return the ranges of accuracy and latency for which each SubNet is chosen without a cache, so
+    that every system receives the same queries.
     """
     accuracy = [subnet.accuracy for subnet in table.subnets]
     # Sorted: measured ones needn't grow with the accuracy.

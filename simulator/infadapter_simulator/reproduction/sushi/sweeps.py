@@ -1,4 +1,4 @@
-"""One thing is varied at a time: Q, how many SubGraphs, buffer, bandwidth, computing."""
+"""Sweeps of one parameter at a time: Q, number of SubGraphs, buffer, bandwidth, computing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""SUSHI and what it is compared with, on one stream of queries; what is measured of each."""
+"""SUSHI and the systems it is compared with, on one stream of queries, with their measures."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from infadapter_scheduler.subgraphs import (
 )
 
 Make = Callable[[LatencyTable, int, Sequence[Query]], SubGraphScheduler]
-"""Of the table, Q, and the queries to come, which only the oracle looks at."""
+"""Returns a system for a latency table, Q, and the coming queries, which only the oracle uses."""
 
 NO_CACHE, STATIC, SUSHI, PRUNED = "no cache", "static cache", "SUSHI", "SUSHI pruned"
 BY_THE_TABLE = "by the table"
@@ -67,12 +67,15 @@ SYSTEMS: Mapping[str, Make] = {
     BY_THE_TABLE: _by_the_table,
     "oracle": _oracle,
 }
-"""All begin with the static cache's SubGraph; SubNets are chosen by what is cached unless said."""
+"""
+The systems. All begin with the static cache's SubGraph, and choose SubNets by what is cached unless
+their name says otherwise.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Means over all queries, refills included. `traffic_mb`: off the chip."""
+    """Means over all queries, refills included. `traffic_mb` is off-chip traffic."""
 
     latency_ms: float
     traffic_mb: float
@@ -101,7 +104,7 @@ def means(of: BackEnd, answers: Sequence[Answer], took_ms: Sequence[float]) -> M
 
 
 def served(of: BackEnd, every: int, queries: Sequence[Query]) -> dict[str, Measured]:
-    """By system."""
+    """Return the measures by system."""
     return {
         name: measured(of, list(serve_all(make(of.table, every, queries), queries)))
         for name, make in SYSTEMS.items()
