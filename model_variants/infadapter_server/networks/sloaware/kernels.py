@@ -21,7 +21,7 @@ _FAST = {"reassoc", "contract", "nsz"}  # sums in any order; infinities stay wha
 
 
 def _compiled(function: Callable[..., Any]) -> Any:
-    """In a read-only container numba has nowhere to keep it: then each process compiles anew."""
+    """Compile with a cache, or without one where numba can't write it (read-only containers)."""
     try:
         return numba.njit(cache=True, fastmath=_FAST, nogil=True)(function)
     except RuntimeError:
@@ -100,9 +100,9 @@ def walk(
     gaps: Floats,
     nodes: Indices,
 ) -> int:
-    """The core's nodes, then those of the nearest buckets, one after another; how many steps.
+    """Compute the core's nodes, then the nearest buckets' in turn; return the number of steps.
 
-    Block 0 of the rows is the core, block b + 1 is bucket b. It ends with `most` nodes, or when the
+    Block 0 of the rows is the core, block b + 1 is bucket b. It ends at `most` nodes, or when the
     largest output exceeds the next bucket's key by `gap`. What was found after each step, by how
     much, and of how many nodes, is written down.
     """

@@ -32,7 +32,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """How labels are drawn: half by their frequency, flattened, and half evenly."""
+    """Sampler of labels: half by flattened frequency, half uniformly."""
 
     heap: np.ndarray
     log_expected: Tensor
@@ -51,7 +51,7 @@ class Proposal:
 
 
 def train(task: Task, hidden: int, batches: int, path: Path, tell: Tell) -> None:
-    """Write the network's weights to `path`; what was left half done is gone on with."""
+    """Train and write the network's weights to `path`; resume an interrupted training."""
     torch.manual_seed(task.seed)
     first = nn.Linear(FEATURES, hidden)
     bias = torch.from_numpy(np.log(zipf(task.labels)).astype(np.float32))

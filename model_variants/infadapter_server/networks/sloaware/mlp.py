@@ -26,7 +26,7 @@ TRAINING_SEEDS = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class Kinds:
-    """Classes of several kinds each, all as frequent: what one class has in common is nothing."""
+    """Task with several kinds per class, equally frequent; kinds of a class share nothing."""
 
     task: Task = field(default_factory=lambda: Task(labels=KINDS, alike=0.0, noise=NOISE))
 
