@@ -1,4 +1,4 @@
-"""Exponential back-off, for pods that the operator waits for and executors that hang."""
+"""Exponential back-off, for pods that the operator waits for and model loads that hang."""
 
 from math import ldexp
 

@@ -1,7 +1,7 @@
 """Read an ONNX file's header: its tensors' names, kinds and shapes, and its weight files.
 
-The server has to know that of every file of a repository before it loads any, where onnxruntime
-may not even be installed; so the file is walked, and its weights are stepped over.
+The server needs the headers of all files of a repository before it loads any, and onnxruntime may
+not be installed. So this module walks the file itself and skips its weights.
 Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
 """
 

@@ -103,8 +103,8 @@ def walk(
     """Compute the core's nodes, then the nearest buckets' in turn; return the number of steps.
 
     Block 0 of the rows is the core, block b + 1 is bucket b. It ends at `most` nodes, or when the
-    largest output exceeds the next bucket's key by `gap`. What was found after each step, by how
-    much, and of how many nodes, is written down.
+    largest output exceeds the next bucket's key by `gap`. For each step, `found`, `gaps` and
+    `nodes` receive the best node, its lead over the next key and the number of computed nodes.
     """
     buckets = keys.shape[0]
     for i in range(buckets):

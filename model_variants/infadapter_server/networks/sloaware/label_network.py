@@ -2,9 +2,9 @@
 
 The hidden layer is dense. A core of nodes that are often the answer is computed for every input.
 All others lie in buckets, by the direction of their weights; the hidden output is hashed by the
-same anchors, and the nearest bucket's nodes are computed first, until as many as asked for are, or
-until the best logit is far enough above what the next bucket promises. Rows lie in the order of
-core and buckets, so each is one contiguous block.
+same anchors, and buckets are computed nearest first. That ends at the requested number of nodes, or
+once the best logit exceeds the next bucket's key by a given gap. Rows are in the order of core and
+buckets, so each of these is one contiguous block.
 """
 
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ class Weights:
 class Answer(NamedTuple):
     label: int
     nodes: int  # computed nodes of the output layer
-    gap: float  # between the best logit and what the next bucket promises
+    gap: float  # between the best logit and the next bucket's key
 
 
 class Steps(NamedTuple):
@@ -74,8 +74,8 @@ class Steps(NamedTuple):
 class Tables:
     """Tables that select a query's nodes; learnt without labels.
 
-    `order` [labels]: the core's nodes, the most important first, then bucket after bucket; block 0
-    from `begins[0]` on is the core. `anchors`, `offsets`: a bucket's key for a hidden output, in
+    `order` [labels]: the core's nodes, the most important first, then the buckets'. Block 0, from
+    `begins[0]` on, is the core. `anchors`, `offsets`: a bucket's key for a hidden output, in
     the units of logits.
     """
 

@@ -1,8 +1,8 @@
-"""Trains a network with many outputs: a hidden layer and a row of weights for each label.
+"""Train a network with many outputs: a hidden layer and a row of weights for each label.
 
-By sampled softmax: of all labels only the right ones and a few thousand drawn ones are computed,
-their logits corrected for how they are drawn. Every input is fresh. A row's learning rate falls
-with what that row has learnt (Adagrad), since most labels come up rarely.
+It uses sampled softmax: only the logits of the correct labels and of a few thousand drawn ones are
+computed, corrected for the sampling probability. Every input is fresh. Each row has its own
+falling learning rate (Adagrad), since most labels occur rarely.
 """
 
 from dataclasses import dataclass
