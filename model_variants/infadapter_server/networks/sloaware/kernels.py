@@ -135,7 +135,7 @@ def walk(
 def hidden_sum(
     rows: Floats, bias: Floats, onward: Floats, x: Floats, nodes: Indices, out: Floats
 ) -> None:
-    """Add to `out` what these hidden nodes pass on; a silent one costs its own row only."""
+    """Add these hidden nodes' contributions to `out`; an inactive node costs only its own row."""
     for j in nodes:
         active = product(rows[j], x) + bias[j]
         if active > 0:
@@ -145,7 +145,7 @@ def hidden_sum(
 
 @_compiled
 def hidden_sum_of_all(rows: Floats, bias: Floats, onward: Floats, x: Floats, out: Floats) -> None:
-    """The full network, by the same loop."""
+    """Add all hidden nodes' contributions to `out`, by the same loop as `hidden_sum`."""
     for j in range(rows.shape[0]):
         active = product(rows[j], x) + bias[j]
         if active > 0:
