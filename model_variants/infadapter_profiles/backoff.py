@@ -1,4 +1,4 @@
-"""Exponential back-off, for pods that the operator waits for and model loads that hang."""
+"""Exponential back-off, for the operator's retries and the server's hanging model loads."""
 
 from math import ldexp
 
