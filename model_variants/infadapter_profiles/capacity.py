@@ -1,9 +1,9 @@
 """
-From what was measured of a variant to what it can serve at a latency SLO.
+Capacity of a pod at a latency SLO, computed from the profile of its variant.
 
 The capacity of a pod is the largest rate at which the SLO's percentile of the latency stays within
-the SLO. Nothing is claimed beyond what was measured: not above the highest rate, not below the
-smallest size, not above the largest, and not for another percentile.
+the SLO. Results never extrapolate beyond the measurements: not above the highest rate, not outside
+the smallest and largest sizes, and not to another percentile.
 """
 
 import math
@@ -15,29 +15,29 @@ from infadapter_profiles.profile import KnownCapacity, Point, Profile, ProfiledA
 from infadapter_profiles.sizes import CPU, Allocation
 
 SAME = 1e-9
-"""Latencies and percentiles closer than this are the same; they went through milliseconds."""
+"""Tolerance for equal latencies (s) and percentiles, which are rounded by unit conversion."""
 
 
 class NotMeasured(ValueError):
-    """The profile does not say what a pod can serve at this SLO; the message says what it holds."""
+    """The profile has no capacity for this SLO; the message lists the SLOs that it has."""
 
 
 class PercentileNotMeasured(NotMeasured):
-    """No latency was measured at the percentile of the SLO."""
+    """The profile has no latencies at the SLO's percentile."""
 
 
 class LatencyNotMeasured(NotMeasured):
-    """Capacities are given, and none for the latency of the SLO."""
+    """The profile gives known capacities, but none for the SLO's latency."""
 
 
 def capacity_at(
     allocation: ProfiledAllocation, slo_s: float, percentile: float, headroom: float = 1.0
 ) -> float:
     """
-    The rate, in requests per second, that one pod serves within the SLO; 0 if none.
+    Return the rate, in requests per second, that one pod serves within the SLO; 0 if none.
 
-    Latency is taken as never falling with the rate, and as linear between measured rates. A point
-    that refused more than the percentile allows exceeds any SLO: its refused requests are late.
+    The latency curve is non-decreasing in the rate and linear between measured rates. A point that
+    refused more than the percentile allows exceeds any SLO, since refused requests count as late.
     Raises PercentileNotMeasured or LatencyNotMeasured.
     """
     known = [c.rps for c in allocation.capacity if _is_for(c, slo_s, percentile)]
@@ -52,7 +52,9 @@ def latency_curve(
     allocation: ProfiledAllocation, percentile: float
 ) -> tuple[tuple[float, float], ...]:
     """
-    Rate and latency, by rate; latency never falls, and is infinite where too many were refused.
+    Return (rps, latency_s) pairs by rising rate, with latencies made non-decreasing.
+
+    Latency is infinite where the refused ratio exceeds what the percentile allows.
 
     Raises PercentileNotMeasured.
     """
@@ -68,7 +70,7 @@ def _crossing_rps(curve: Iterable[tuple[float, float]], slo_s: float) -> float:
             if within_rps == 0.0 or math.isinf(latency_s):
                 return within_rps
             found = within_rps + (rps - within_rps) * (slo_s - within_s) / (latency_s - within_s)
-            return min(found, math.nextafter(rps, within_rps))  # rounded up, it would be too late
+            return min(found, math.nextafter(rps, within_rps))  # rounding up would exceed the SLO
         within_rps, within_s = rps, latency_s
     return within_rps
 
@@ -108,11 +110,12 @@ def expected_latency_s(
     profile: Profile, allocation: Allocation, rps: float, percentile: float
 ) -> float | None:
     """
-    The way back from a capacity: at the percentile, of one pod of this size that gets this rate.
+    Return the latency, at the percentile, of one pod of this size at the arrival rate `rps`.
 
-    A size between two measured ones is taken to be as slow as the slower of them at the same rate
-    per core, and a pod that mixes two operating points as the slower of them at its own whole rate.
-    None where that was not measured: beyond the highest rate, or no curve at all.
+    This inverts `capacity_at`. A size between two measured sizes gets the higher of their
+    latencies at the same rate per core. A pod that mixes two operating points gets the higher of
+    the latencies that each point has at its own full rate. Return None where nothing was measured:
+    above the highest rate, or without any latency curve.
     """
     found = [
         _latency_at_s(measured, point_rps * share, percentile)
@@ -124,7 +127,7 @@ def expected_latency_s(
 
 
 def _rates(allocation: Allocation, rps: float) -> list[tuple[str | None, float]]:
-    """The points that a pod uses at this rate, each with the rate at which it runs alone."""
+    """Return the points that a pod uses at this rate, each with the rate for its latency curve."""
     if not allocation.points:
         return [(None, rps)]
     used = mixture(allocation, rps)
@@ -140,7 +143,7 @@ def _rates(allocation: Allocation, rps: float) -> list[tuple[str | None, float]]
 def _neighbours(
     profile: Profile, allocation: Allocation, point: str | None
 ) -> list[tuple[ProfiledAllocation, float]]:
-    """The allocation itself, or its neighbours; each with its part of the size."""
+    """Return the allocations at or around this size, each with its CPU ratio to the size."""
     rows = [measured for measured in profile.allocations if measured.operating_point == point]
     sizes = {measured.size: measured for measured in rows}
     if allocation.size in sizes:

@@ -1,10 +1,10 @@
 """
-The profile document: a VariantProfile of infadapter.io/v1alpha1, as files and the API hold it.
+Read and write the profile document: a VariantProfile of infadapter.io/v1alpha1.
 
-What its fields are called, in which unit they are, and between which bounds stands here alone:
-whoever measures writes by it, whoever plans reads by it, and the API's schema, which a test holds
-to these names, takes its bounds. Decimal numbers are strings, as everywhere in that API; latencies
-are numbers of milliseconds, resources are quantities.
+This module alone defines the fields' names, units and bounds. The profiler writes documents with
+it, the planner reads them with it, and the API's schema takes its bounds (a test compares its field
+names with these). Decimal numbers are strings, as everywhere in that API; latencies are numbers of
+milliseconds, resources are quantities.
 """
 
 from collections.abc import Mapping
@@ -26,39 +26,39 @@ API_VERSION = "infadapter.io/v1alpha1"
 KIND = "VariantProfile"
 
 MOST_ITEMS = 64
-"""Allocations of a profile; points, and known capacities, of an allocation."""
+"""Limit on the allocations of a profile, and on an allocation's points and known capacities."""
 
 MOST_PERCENTILES = 8
 PERCENTILE_KEY = "[1-9][0-9]?([.][0-9]?[1-9])?"
-"""A percentile that latencies are written by: "50", "99.9"."""
+"""Pattern of the percentiles that key latencies, such as "50" or "99.9"."""
 
 MOST_NUMBER = 10**12
-"""A decimal has at most twelve digits before its point."""
+"""Limit on decimals: at most twelve digits before the point."""
 MOST_LATENCY_MS = 3_600_000
 MOST_SLO_MS = 600_000
 MOST_BATCH_SIZE = 4_096
 MOST_MEMORY_MEBIBYTES = 2**30
 MEBIBYTE = 2**20
 MOST_LETTERS = 512
-"""Of the machine's name, of the server's, and of a warning."""
+"""Limit on the length of the machine's name, the server's name and a warning, in characters."""
 
 Json = dict[str, Any]
 
 
 class MalformedProfile(ValueError):
-    """A document lacks what a profile says, or says it in another form; the message names it."""
+    """A profile document lacks a field or holds an invalid one; the message names the field."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileDocument:
-    """A profile, named as its variant, with where it is kept and where its numbers come from."""
+    """A profile with its namespace and the origin of its numbers; its name is the variant's."""
 
     profile: Profile
     namespace: str | None = None
     measured_at: str | None = None  # RFC 3339
     machine: str | None = None
     server: str | None = None
-    warning: str | None = None  # what speaks against the numbers, where they were wanted anyway
+    warning: str | None = None  # why the numbers are doubtful, if they were written despite that
 
 
 def is_profile(document: Mapping[str, Any]) -> bool:
@@ -73,7 +73,7 @@ def name_and_namespace(document: Mapping[str, Any]) -> tuple[str, str | None]:
 
 
 def write_document(document: ProfileDocument) -> Json:
-    """Rates, times and ratios are rounded to what a measurement can tell apart."""
+    """Return the document as JSON. Rates, times and ratios are rounded to measurement precision."""
     profile = document.profile
     spec = {
         "accuracy": decimal_text(profile.accuracy, 5),
@@ -117,10 +117,9 @@ def read_document(document: Mapping[str, Any]) -> ProfileDocument:
 
 def read_spec(variant: str, spec: Mapping[str, Any]) -> Profile:
     """
-    The values of a spec, under the variant's name; its numbers may be numbers already.
+    Return the profile in a spec. Decimals may be JSON numbers as well as strings.
 
-    Raises LookupError, TypeError, ValueError, AttributeError or OverflowError where the form is
-    another.
+    Raises LookupError, TypeError, ValueError, AttributeError or OverflowError for a malformed spec.
     """
     profile = Profile(
         variant=variant,
@@ -221,7 +220,7 @@ def _decimal(value: float | None, digits: int) -> str | None:
 
 
 def _mebibytes(size_bytes: int | None) -> int | None:
-    """Rounded up: a limit of so much suffices."""
+    """Round up, so that the result suffices as a memory limit."""
     return None if size_bytes is None else -(-size_bytes // MEBIBYTE)
 
 

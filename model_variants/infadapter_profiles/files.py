@@ -1,5 +1,5 @@
 """
-Profile documents in YAML files, several to a file, beside other documents that stay as they are.
+Profile documents in YAML files, which may also hold other documents; those are kept unchanged.
 """
 
 import tempfile
@@ -20,15 +20,15 @@ from infadapter_profiles.whole import replacing
 
 MOST_BYTES = 16 * 1024 * 1024
 MOST_NESTED = 100
-"""Lists and maps in one another; a Kubernetes object has a tenth of it."""
+"""Limit on the nesting of lists and maps, ten times that of a Kubernetes object."""
 
 
 class ProfileFileError(ValueError):
-    """A file that is not what it should be; the message is one sentence that names it."""
+    """A profile file is invalid; the message is one sentence that names the file."""
 
 
 class _KeyTwice(Exception):
-    """The message goes on behind the name of the file."""
+    """A duplicate key; the message follows the name of the file."""
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -46,7 +46,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 
 def read_yaml(path: Path) -> list[Any]:
-    """The documents of a file. Raises ProfileFileError."""
+    """Return the documents of a file. Raises ProfileFileError."""
     try:
         with path.open("rb") as file:
             text = file.read(MOST_BYTES + 1)
@@ -59,10 +59,11 @@ def read_yaml(path: Path) -> list[Any]:
 
 def parse_yaml(text: bytes, source: str) -> list[Any]:
     """
-    The documents of a text, None for an empty one. Raises ProfileFileError.
+    Return the documents of a text, None for an empty one. Raises ProfileFileError.
 
-    Aliases are refused, as the API server's own tools do: a few lines of them are gigabytes. So is
-    a key that comes twice, of which YAML readers keep the last: documents without `---` are one.
+    Aliases are refused, as the API server's own tools do, since a few lines expand to gigabytes.
+    Duplicate keys are refused too: YAML readers keep the last one, so documents that lack a `---`
+    between them would silently overwrite each other.
     """
     try:
         _check_events(text, source)
@@ -71,12 +72,12 @@ def parse_yaml(text: bytes, source: str) -> list[Any]:
         raise
     except _KeyTwice as error:
         raise ProfileFileError(f"{source}{error}.") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that is none
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: an invalid date
         raise ProfileFileError(f"{source} is not YAML{_where(error, text)}.") from error
 
 
 def _check_events(text: bytes, source: str) -> None:
-    """What the reader of objects would follow until memory, or its stack, is used up."""
+    """Refuse aliases and deep nesting, which would exhaust the loader's memory or stack."""
     nested = 0
     for event in yaml.parse(text, Loader=_Loader):
         nested += isinstance(event, yaml.CollectionStartEvent)
@@ -91,9 +92,9 @@ def _check_events(text: bytes, source: str) -> None:
 
 
 def find_profile(path: Path, name: str, namespace: str | None) -> ProfileDocument | None:
-    """One profile of a file, or None when the file or the profile does not exist yet.
+    """Return one profile of a file, or None when the file or the profile does not exist yet.
 
-    Raises ProfileFileError when the file can't be read, or the profile can't be understood.
+    Raises ProfileFileError when the file can't be read, or the profile is malformed.
     """
     for document in _objects(path):
         if is_profile(document) and name_and_namespace(document) == (name, namespace):
@@ -105,7 +106,7 @@ def find_profile(path: Path, name: str, namespace: str | None) -> ProfileDocumen
 
 
 def save_profile(path: Path, profile: ProfileDocument) -> None:
-    """Write a profile in place of the one of its name, or behind those that the file holds.
+    """Write a profile: replace the one of its name, or append it to the file.
 
     Raises ProfileFileError when the file can't be read or written; it is never left half written.
     """
@@ -124,7 +125,7 @@ def save_profile(path: Path, profile: ProfileDocument) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Raise ProfileFileError unless its folder takes a file, as saving a profile will need."""
+    """Raise ProfileFileError unless a file can be created in its folder, as saving requires."""
     if path.exists() and not path.is_file():
         raise ProfileFileError(f"{path} cannot be written: it is no file; name one.")
     try:

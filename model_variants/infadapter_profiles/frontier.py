@@ -1,4 +1,4 @@
-"""Which operating points of a pod are worth using: mixtures of two of them beat all others."""
+"""Select the operating points of a pod that no mixture of two other points beats."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
@@ -7,15 +7,15 @@ from typing import NamedTuple
 from infadapter_profiles.sizes import Allocation, PodSize, PointCapacity
 
 LEAST_STEP = 0.01
-"""A point that is less than a hundredth faster than a more accurate one is none: rates are not
-measured that closely, and what the last requests would cost in accuracy would be no number."""
+"""Least relative gain in rate over a more accurate point; a point with less is dropped. Rates are
+not measured more precisely, and the marginal accuracy would be meaningless."""
 
 ROUNDING = 1e-9
-"""Slopes that differ by less differ by how they were computed: points of one accuracy are none."""
+"""Tolerance for equal slopes: smaller differences, as between equal accuracies, are rounding."""
 
 
 class Served(NamedTuple):
-    """A point, and the rate at which a pod that answers with it alone meets the SLO."""
+    """An operating point and the capacity within the SLO of a pod that uses it alone."""
 
     name: str
     accuracy: float
@@ -24,11 +24,11 @@ class Served(NamedTuple):
 
 def frontier(points: Iterable[Served]) -> tuple[PointCapacity, ...]:
     """
-    The points on the upper hull of accuracy × rate over rate, the most accurate first.
+    Return the points on the upper hull of accuracy × rate over rate, most accurate first.
 
-    A pod that answers a part of its requests with one point and the rest with another lies on the
-    line between them (each takes its part of the pod's time), so a point below it is never needed.
-    A point that can't serve within the SLO at all is none. Empty: none can.
+    A pod that divides its time between two points lies on the line between them, so a point below
+    that line is never needed. Points that can't serve within the SLO are left out; the result is
+    empty if none can.
     """
     kept = _hull(points)
     return tuple(
@@ -40,7 +40,7 @@ def frontier(points: Iterable[Served]) -> tuple[PointCapacity, ...]:
 
 
 def allocation_of(size: PodSize, points: Iterable[Served]) -> Allocation:
-    """A pod of this size with those that are worth using; it serves nothing where none can."""
+    """Return the allocation with the points of `frontier`; its capacity is 0 if there are none."""
     served = tuple(points)
     kept, rates = frontier(served), {point.name: point.capacity_rps for point in served}
     return Allocation(size=size, capacity_rps=rates[kept[-1].name] if kept else 0.0, points=kept)
@@ -48,10 +48,11 @@ def allocation_of(size: PodSize, points: Iterable[Served]) -> Allocation:
 
 def mixture(allocation: Allocation, rps: float) -> Mapping[str, float]:
     """
-    The rates at which a pod answers with each of its points, as accurately as it can.
+    Return the rate at which a pod uses each point, for the highest accuracy at arrival rate `rps`.
 
-    With the most accurate one as long as that keeps up, then with the two that the rate lies
-    between, each for a part of the time. Beyond the capacity, with the fastest; empty: no points.
+    Up to the most accurate point's rate it uses that point alone. Above, it divides its time
+    between the two points whose rates enclose `rps`. Beyond the capacity it uses the fastest. The
+    result is empty without points.
     """
     points = allocation.points
     rates = [point.capacity_ratio * allocation.capacity_rps for point in points]
@@ -77,7 +78,7 @@ def _hull(points: Iterable[Served]) -> list[Served]:
 
 
 def _is_bend(points: Sequence[Served]) -> bool:
-    """The slope falls at the last but one; before the first one the line begins at nothing."""
+    """Whether the slope falls at the last but one point; the hull starts at the origin."""
     before = points[-3] if len(points) > 2 else Served("", 0.0, 0.0)
     middle, last = points[-2:]
     return _slope(before, middle) > _slope(middle, last) + ROUNDING

@@ -1,9 +1,9 @@
 """
-One variant in place of several: its pods hold all their networks, each an operating point.
+Group several variants into one whose pods hold all networks, each as an operating point.
 
-Nothing has to be measured again where a pod answers with one network at a time, as the server does:
-what each of them does in a pod of a size is what it did there alone. Switching costs nothing, since
-all are resident; what it costs is their memory, and the time to load them all.
+The profiles are reused without measuring again. The server runs one network at a time, so each
+performs in a pod of a given size as it did there alone. Switching is free, since all networks are
+resident. The cost is the sum of their memory and load times.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,13 +14,15 @@ from infadapter_profiles.sizes import PodSize
 
 
 class NotGroupable(ValueError):
-    """These profiles can't be those of one pod; the message is a sentence that says why."""
+    """The profiles can't be combined into one variant; the message is a sentence that says why."""
 
 
 def grouped(name: str, profiles: Iterable[Profile]) -> Profile:
     """
-    In the sizes that all of them were measured at. Memory is the sum, which counts the server's own
-    once for each network: too much rather than too little. Raises NotGroupable.
+    Return the group's profile, for the sizes at which all variants were measured.
+
+    Memory is the sum, which counts the server's own memory once per network: an overestimate is
+    safer than an underestimate. Raises NotGroupable.
     """
     own = tuple(profiles)
     sizes = _common_sizes(own)
@@ -39,7 +41,7 @@ def grouped(name: str, profiles: Iterable[Profile]) -> Profile:
 
 
 def _common_sizes(profiles: Sequence[Profile]) -> list[PodSize]:
-    """In the order of the first profile."""
+    """Return the sizes that all profiles have, in the order of the first profile."""
     measured = [{row.size for row in profile.allocations} for profile in profiles]
     first = profiles[0].allocations if profiles else ()
     return [size for size in dict.fromkeys(row.size for row in first) if _in_all(size, measured)]
@@ -75,6 +77,6 @@ def _check(profiles: Sequence[Profile], sizes: Sequence[PodSize]) -> None:
 
 
 def _sum(amounts: Iterable[float | None]) -> float | None:
-    """None where one of them is not known."""
+    """Return the sum, or None if an amount is unknown."""
     known = tuple(amounts)
     return None if None in known else sum(amount for amount in known if amount is not None)

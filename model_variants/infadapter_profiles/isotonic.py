@@ -1,4 +1,4 @@
-"""The nearest sequence that never falls, and lines between its values."""
+"""Isotonic regression and linear interpolation."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 def isotonic(values: Sequence[float]) -> list[float]:
     """
-    Least squares among the sequences that never fall: pool adjacent violators.
+    Return the non-decreasing sequence with the least squared error (pool adjacent violators).
 
-    A size that measured worse than a smaller one is noise, and shares its mean with it.
+    A size that measured worse than a smaller one is noise, so both get their mean.
     """
-    pools: list[tuple[float, int]] = []  # mean, how many
+    pools: list[tuple[float, int]] = []  # mean, count
     for value in values:
         mean, count = value, 1
         while pools and pools[-1][0] > mean:
@@ -21,7 +21,7 @@ def isotonic(values: Sequence[float]) -> list[float]:
 
 
 def interpolate(at: Sequence[float], values: Sequence[float], x: float) -> float:
-    """Linear between the two nearest of `at`, which ascends and encloses x."""
+    """Interpolate `values` linearly at x, which the ascending `at` must enclose."""
     right = max(1, bisect_left(at, x))
     left = right - 1
     share = (x - at[left]) / (at[right] - at[left])

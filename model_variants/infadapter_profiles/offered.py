@@ -1,4 +1,4 @@
-"""The sizes that a variant is offered in: those that were measured, and a grid between them."""
+"""The pod sizes that the solver may choose for a variant: measured sizes and a grid between."""
 
 from collections.abc import Iterator, Mapping
 
@@ -9,7 +9,7 @@ from infadapter_profiles.profile import OperatingPoint, Profile
 from infadapter_profiles.sizes import CPU, Allocation, PodSize, Variant
 
 MOST_SIZES = 40
-"""Sizes offered of each variant: fine enough to follow the load, few enough to solve at once."""
+"""Limit on grid sizes per variant: enough to follow the load, few enough to solve quickly."""
 
 FINEST_MILLICORES = 100
 
@@ -23,9 +23,9 @@ def offered(
     accuracy_floor: float = 0.0,
 ) -> Variant:
     """
-    The variant in every size that may be planned: the measured ones and a grid of at most 40.
+    Return the variant with all sizes that may be planned: the measured ones and a grid of up to 40.
 
-    The one rule, so that what is simulated or asked for is what the operator would do.
+    Operator, simulator and command line share this rule, so that they plan with the same sizes.
     Raises NotMeasured.
     """
     return to_variant(
@@ -39,7 +39,7 @@ def offered(
 
 
 def grid_millicores(profile: Profile) -> int:
-    """The step between the CPU sizes offered beside the measured ones, a multiple of 100 m."""
+    """Return the step of the CPU grid between measured sizes, a multiple of 100 millicores."""
     sizes = [a.size.cpu_millicores for a in profile.allocations]
     steps = -(-(max(sizes) - min(sizes)) // (MOST_SIZES * FINEST_MILLICORES))
     return FINEST_MILLICORES * max(1, steps)
@@ -55,12 +55,12 @@ def to_variant(
     accuracy_floor: float = 0.0,
 ) -> Variant:
     """
-    The variant as the solver knows it, on the sizes that were measured.
+    Return the solver's variant, with an allocation for each measured size.
 
-    With `step_millicores`, also on the multiples of it between the smallest and the largest CPU
-    size of each batch size: linear between measured sizes, after isotonic regression. Where the
-    profile has operating points, each size has those that are worth using in it. A point below
-    `accuracy_floor` is none; a variant that has no other is offered in no size.
+    With `step_millicores` it also has the multiples of it between the smallest and the largest CPU
+    size of each batch size. Their capacity is linear between measured sizes, after isotonic
+    regression. If the profile has operating points, each size has those that `frontier` keeps.
+    Points below `accuracy_floor` are left out; without any point left there are no allocations.
     Raises NotMeasured.
     """
     only = OperatingPoint(name="", accuracy=profile.accuracy)
@@ -99,7 +99,7 @@ def _rates(
     headroom: float,
     step_millicores: int | None,
 ) -> dict[PodSize, float]:
-    """Capacities at an operating point, or at the only one: the measured sizes, then the grid."""
+    """Return capacities by size at one operating point: the measured sizes, then the grid."""
     own = {
         allocation.size: capacity_at(allocation, slo_s, percentile, headroom)
         for allocation in profile.allocations
@@ -111,7 +111,7 @@ def _rates(
 def _between(
     measured: Mapping[PodSize, float], step_millicores: int
 ) -> Iterator[tuple[PodSize, float]]:
-    """CPU sizes between the measured ones, for each batch size."""
+    """Yield the grid's CPU sizes and their capacities, for each batch size."""
     for batch_size in sorted({size.batch_size for size in measured}):
         own = {
             size.cpu_millicores: rps
@@ -122,7 +122,7 @@ def _between(
         smooth = isotonic([own[size] for size in sizes])
         for millicores in _multiples(sizes, step_millicores):
             if own[max(size for size in sizes if size < millicores)] == 0.0:
-                continue  # perhaps as late as the smaller one: not between no and some capacity
+                continue  # it may miss the SLO as the smaller size does
             size = PodSize(resources={CPU: millicores}, batch_size=batch_size)
             yield size, interpolate(sizes, smooth, millicores)
 

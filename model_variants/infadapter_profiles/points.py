@@ -1,22 +1,23 @@
 """
 An operating point: one accuracy and one cost at which a model can answer, chosen per batch.
 
-Nothing is imported for it: an executor's process, of which a pod starts several, needs no more.
+This module imports nothing else, to keep the executor processes of a pod small.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 MOST_NAME_LETTERS = 63
-"""Of an operating point's name."""
+"""Limit on the length of an operating point's name, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
     """
-    As profiled: top-1 accuracy in percent or as a share (alike for all of a model), and seconds by
-    batch size. A point of a ladder has weights of its own, with pages and a load time; those of a
-    SuperNet's SubNets are shared, are counted for the model, and are there when it is.
+    A profiled operating point: top-1 accuracy, in percent or as a fraction (the same for all points
+    of a model), and execution time in seconds by batch size. Points of a ladder have their own
+    weights, with pages and a load time. The SubNets of a SuperNet share weights, which are counted
+    for the model and loaded with it.
     """
 
     name: str

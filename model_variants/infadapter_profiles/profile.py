@@ -1,4 +1,4 @@
-"""What was measured of a variant, as values: a latency curve, or its answers, for each size."""
+"""The profile of a variant: a latency curve, or known capacities, for each pod size."""
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ T = TypeVar("T", bound=Hashable)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """What was measured at one rate."""
+    """Latency percentiles and refused ratio at one arrival rate."""
 
     rps: float
     latency_s: Mapping[float, float]  # by percentile, of the requests that were answered
@@ -22,11 +22,11 @@ class Point:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownCapacity:
     """
-    The answer for one SLO, in place of a measured curve or beside it: goodput, the largest rate at
-    which at most `missed_ratio` of the requests are refused, late or failed.
+    The goodput for one SLO: the largest rate at which at most `missed_ratio` of the requests are
+    refused, late or failed. It replaces a latency curve or comes in addition to one.
 
-    `low_rps` to `high_rps` is a prediction interval: where the next measurement will lie, 19 times
-    out of 20, on a machine that drifts as it did during this one.
+    `low_rps` to `high_rps` is a 95 % prediction interval for the next measurement, on a machine
+    that drifts as it did during this one.
     """
 
     latency_s: float
@@ -34,12 +34,12 @@ class KnownCapacity:
     rps: float
     low_rps: float | None = None
     high_rps: float | None = None
-    missed_ratio: float | None = None  # None: what the percentile leaves
+    missed_ratio: float | None = None  # None: 1 - percentile / 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatingPoint:
-    """One of the ways in which a variant's server can answer: a network, a SubNet, a depth."""
+    """A network, SubNet or depth with which a variant's server can answer, and its accuracy."""
 
     name: str
     accuracy: float  # a fraction
@@ -47,14 +47,14 @@ class OperatingPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfiledAllocation:
-    """One size of pod; where the variant has operating points, answering with one of them only."""
+    """Measurements of one pod size, at one operating point if the variant has any."""
 
     size: PodSize
     operating_point: str | None = None
     saturation_rps: float | None = None
     points: tuple[Point, ...] = ()
     capacity: tuple[KnownCapacity, ...] = ()
-    memory_bytes: int | None = None  # the most that the server's processes held
+    memory_bytes: int | None = None  # peak of all server processes
 
     @property
     def resources(self) -> Resources:
@@ -63,24 +63,24 @@ class ProfiledAllocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """What was measured of one variant."""
+    """All measurements of one variant."""
 
     variant: str
     accuracy: float  # a fraction
     load_time_s: float
     allocations: tuple[ProfiledAllocation, ...]
-    warm_load_time_s: float | None = None  # with all its files in the machine's memory already
-    operating_points: tuple[OperatingPoint, ...] = ()  # none: the accuracy above is its only one
+    warm_load_time_s: float | None = None  # with all files in the page cache
+    operating_points: tuple[OperatingPoint, ...] = ()  # empty: `accuracy` applies to every answer
 
 
 def check_profile(profile: Profile) -> None:
-    """No row is there twice; every point has a name and rows of its own. Raises ValueError."""
+    """Check that rows are distinct and operating points are consistent. Raises ValueError."""
     check_distinct((row.size, row.operating_point) for row in profile.allocations)
     check_operating_points(profile)
 
 
 def check_distinct(rows: Iterable[tuple[PodSize, str | None]]) -> None:
-    """Of two rows of one size and operating point nobody knows which holds. Raises ValueError."""
+    """Refuse two rows of one size and operating point as ambiguous. Raises ValueError."""
     for size, point in twice(rows):
         at = f" at operating point {point}" if point else ""
         raise ValueError(f"there are two allocations of {size_text(size)}{at}: keep one of them")
@@ -93,7 +93,7 @@ def size_text(size: PodSize) -> str:
 
 
 def check_operating_points(profile: Profile) -> None:
-    """Every point has a name and rows of its own, every row names one. Raises ValueError."""
+    """Check that points have names and rows, and rows name known points. Raises ValueError."""
     known = {point.name: point.accuracy for point in profile.operating_points}
     for allocation in profile.allocations:
         point = allocation.operating_point
@@ -119,7 +119,7 @@ def _check_names(profile: Profile, known: Mapping[str, float]) -> None:
 
 
 def twice(items: Iterable[T]) -> Iterator[T]:
-    """Those that were there before."""
+    """Yield the items that occurred before."""
     seen: set[T] = set()
     for item in items:
         if item in seen:

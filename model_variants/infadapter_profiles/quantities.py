@@ -1,8 +1,8 @@
 """
-Kubernetes quantities ("20", "500m", "1Ki", 2) as whole numbers, the only form the solver knows:
-CPU in millicores, every other resource in whole units. And decimal numbers, as the API spells them.
+Convert Kubernetes quantities ("20", "500m", "1Ki", 2) to the whole numbers that the solver uses:
+CPU in millicores, every other resource in whole units. Also write decimals as the API does.
 
-Anything finer is rounded up, as the API server does; an extended resource has no fractions at all.
+Finer amounts of CPU are rounded up, as the API server does; extended resources have no fractions.
 """
 
 import math
@@ -13,16 +13,16 @@ from decimal import Decimal
 from infadapter_profiles.sizes import CPU, Resources
 
 Quantity = int | str
-"""As it is written in an API object. A float is none: YAML's 0.1 is not a tenth."""
+"""A quantity in an API object. Floats are excluded, since YAML's 0.1 is not exactly a tenth."""
 
 LARGEST_QUANTITY = 10**15
-"""Keeps `1e999` from becoming a number with a thousand digits."""
+"""Upper bound on quantities, which keeps `1e999` from becoming a number of a thousand digits."""
 
 EXTENDED_RESOURCE = "[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
-"""The names of devices, as Kubernetes spells them: nvidia.com/gpu."""
+"""Pattern of extended resource names, such as nvidia.com/gpu."""
 
 RESOURCE_NAMES = "cpu and extended resources such as nvidia.com/gpu"
-"""What may be planned: memory is neither shared out nor priced, pods bring what they need."""
+"""The resources that can be planned. Memory is not: it has no budget and no price."""
 
 _SYNTAX = re.compile(
     r"(?P<number>[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))"
@@ -33,11 +33,11 @@ _BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 
 
 class InvalidQuantity(ValueError):
-    """What was written is no amount of the resource."""
+    """The text is not a valid quantity of the resource."""
 
 
 def is_resource_name(name: str) -> bool:
-    """Whether a budget, a price or a pod's size may name it."""
+    """Return whether a budget, a price or a pod's size may name this resource."""
     return name == CPU or (len(name) <= 128 and bool(re.fullmatch(EXTENDED_RESOURCE, name)))
 
 
@@ -68,7 +68,7 @@ def cpu_millicores(quantity: Quantity) -> int:
 
 
 def whole_units(quantity: Quantity) -> int:
-    """Raises InvalidQuantity, also for a fraction: half a GPU can't be asked for."""
+    """Raises InvalidQuantity, also for a fraction, since nobody can request half a GPU."""
     amount = parse_quantity(quantity)
     if amount != int(amount):
         raise InvalidQuantity(f"{quantity!r} is not a whole number of units")
@@ -76,7 +76,7 @@ def whole_units(quantity: Quantity) -> int:
 
 
 def parse_amounts(quantities: Mapping[str, Quantity]) -> Resources:
-    """`{"cpu": "4", "nvidia.com/gpu": 1}` is `{"cpu": 4000, "nvidia.com/gpu": 1}`."""
+    """Convert `{"cpu": "4", "nvidia.com/gpu": 1}` to `{"cpu": 4000, "nvidia.com/gpu": 1}`."""
     return {
         name: (cpu_millicores if name == CPU else whole_units)(quantity)
         for name, quantity in quantities.items()
@@ -84,7 +84,7 @@ def parse_amounts(quantities: Mapping[str, Quantity]) -> Resources:
 
 
 def cpu_quantity(millicores: int) -> str:
-    """As Kubernetes itself writes it: 2000 is "2", 1500 is "1500m"."""
+    """Return the canonical quantity: "2" for 2000, "1500m" for 1500."""
     return f"{millicores}m" if millicores % 1000 else str(millicores // 1000)
 
 
@@ -97,7 +97,7 @@ def amounts_as_quantities(amounts: Resources) -> dict[str, str]:
 
 
 def decimal_text(value: float, digits: int = 12) -> str:
-    """The shortest plain decimal, never an exponent: 1e-05 is "0.00001"."""
+    """Return the shortest decimal without an exponent: "0.00001" for 1e-05."""
     text = f"{round(Decimal(repr(float(value))), digits):f}"
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if text == "-0" else text

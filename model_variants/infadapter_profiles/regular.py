@@ -1,6 +1,6 @@
-"""Files that somebody else put where a program looks: regular ones of a bounded size, or refused.
+"""Read files that users supply, and refuse all but regular files of bounded size.
 
-A pipe that nobody writes into would be waited for for ever, and a device like /dev/zero has no end.
+Reading a pipe without a writer would block for ever, and a device like /dev/zero has no end.
 """
 
 import errno
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def regular_bytes(path: Path, most_bytes: int) -> bytes:
-    """All that a file holds. Raises OSError, whose reason names no path, for all else."""
+    """Return the file's content. Raises OSError, whose reason names no path, for any other file."""
     with open(path, "rb", opener=_at_once) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "it is no regular file: put one there", str(path))

@@ -1,7 +1,7 @@
 """
-How large a pod is, and what it serves at that: the words that every plan is written in.
+Pod sizes, their capacities, and variants: the types that every plan is built from.
 
-In whole units and hashable, so that sizes are keys, and two plans can be compared bit by bit.
+Amounts are whole units and hashable, so that sizes are keys and two plans compare exactly.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -18,7 +18,7 @@ Resources = Mapping[str, int]
 
 
 class Target(NamedTuple):
-    """What has its own Deployment: a variant on one kind ("cpu" or an extended resource)."""
+    """The unit that has a Deployment: a variant on one kind ("cpu" or an extended resource)."""
 
     variant: str
     kind: str = CPU
@@ -27,8 +27,8 @@ class Target(NamedTuple):
 @dataclass(frozen=True, kw_only=True)
 class PodSize:
     """
-    What one pod gets: resources, and the largest batch that it computes at once. What follows from
-    these is kept: sizes are compared and looked up thousands of times in a plan.
+    The resources of one pod and the largest batch that it computes at once. Derived values are
+    cached, because one plan compares and looks up sizes thousands of times.
     """
 
     resources: Resources = field(default_factory=dict)
@@ -45,12 +45,12 @@ class PodSize:
 
     @cached_property
     def but_cpu(self) -> tuple[tuple[str, int], ...]:
-        """All that can't be resized in place."""
+        """The parts of the size that an in-place resize can't change: all but CPU."""
         return tuple(item for item in self.key if item[0] != CPU)
 
     @cached_property
     def key(self) -> tuple[tuple[str, int], ...]:
-        """As one value, to hash and to sort by."""
+        """The whole size as one value, for hashing and sorting."""
         return (*sorted(self.resources.items()), ("batch", self.batch_size))
 
     def __hash__(self) -> int:
@@ -63,9 +63,9 @@ class PodSize:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PointCapacity:
     """
-    An operating point of a pod: what the pod serves when it answers all requests with it.
+    The capacity of a pod that answers all requests with one operating point.
 
-    As a part of the allocation's capacity, so that what calibration makes of that holds for all.
+    It is relative to the allocation's capacity, so that calibrating that applies to all points.
     """
 
     name: str
@@ -74,7 +74,7 @@ class PointCapacity:
 
 
 class Segment(NamedTuple):
-    """Requests that a pod serves beyond those before, and the accuracy that each of them adds."""
+    """The rate that a pod serves beyond the previous segment, and its marginal accuracy."""
 
     rps: float
     accuracy: float
@@ -83,10 +83,10 @@ class Segment(NamedTuple):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allocation:
     """
-    A pod's size, and the largest rate that it serves at that within the latency SLO.
+    A pod size and its capacity: the largest rate that it serves within the latency SLO.
 
-    Where its server has operating points, that is the rate of the fastest one; `points` are those
-    that are worth using, the most accurate first. None: all is answered at the variant's accuracy.
+    With operating points, `capacity_rps` is that of the fastest point. `points` are those that
+    `frontier` keeps, most accurate first. Without, every answer has the variant's accuracy.
     """
 
     size: PodSize
@@ -95,7 +95,7 @@ class Allocation:
 
     @property
     def best_rps(self) -> float:
-        """What it serves at its highest accuracy."""
+        """The rate that the pod serves at its most accurate operating point."""
         return self.capacity_rps * (self.points[0].capacity_ratio if self.points else 1.0)
 
     @property
@@ -116,12 +116,12 @@ class Allocation:
 
     def segments(self, accuracy: float) -> tuple[Segment, ...]:
         """
-        What a pod of this size serves, by falling marginal accuracy: one segment without points,
-        of the variant's `accuracy`.
+        Return the pod's capacity as segments by falling marginal accuracy.
 
-        Between two points a pod mixes them, and at a point's whole rate it has none but that. So
-        beyond the most accurate point's rate each request adds less than the next point's accuracy,
-        since it takes accuracy from others; it may even add less than nothing.
+        Without points it is one segment, of the variant's `accuracy`. Between the rates of two
+        points a pod mixes them; at a point's full rate it uses that point alone. So beyond the most
+        accurate point's rate a request's marginal accuracy is below the next point's accuracy,
+        since it moves other requests to that point; it may even be negative.
         """
         if not self.points or not self.capacity_rps:
             return (Segment(self.capacity_rps, accuracy),)
@@ -144,24 +144,26 @@ class Variant:
 
     @cached_property
     def key(self) -> Hashable:
-        """All of it, as one value to look up by."""
+        """The whole variant as one hashable value, for caches."""
         sizes = tuple(
             (a.capacity_rps, a.batch_size, a.points, *a.resources.items()) for a in self.allocations
         )
         return self.name, self.accuracy, self.load_time_s, sizes
 
     def of_sizes(self, wanted: Callable[[Allocation], bool]) -> "Variant":
-        """With these allocations alone; itself, whose key is known, where that is all of them."""
+        """Return the variant with the wanted allocations only.
+
+        If all are wanted it returns itself, whose key is cached.
+        """
         found = tuple(a for a in self.allocations if wanted(a))
         return self if len(found) == len(self.allocations) else replace(self, allocations=found)
 
     def segments(self, allocation: Allocation) -> tuple[Segment, ...]:
-        """Those of a pod of this size."""
         return allocation.segments(self.accuracy)
 
 
 def mean_accuracy(segments: Sequence[Segment], rps: float) -> float:
-    """Of what a pod answers at this rate; of a rate beyond what it serves, as at its capacity."""
+    """Return the mean accuracy of a pod's answers at this rate, capped at its capacity."""
     if len(segments) == 1 or rps <= segments[0].rps:
         return segments[0].accuracy
     left_rps, gained = rps, 0.0

@@ -1,4 +1,4 @@
-"""Environment variables that nothing reads: a misspelt setting is named rather than ignored."""
+"""Find INFADAPTER_ environment variables that nothing reads, so that misspellings are reported."""
 
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
@@ -7,7 +7,7 @@ PREFIX = "INFADAPTER_"
 
 
 def unread(variables: Iterable[str], known: Collection[str]) -> tuple[str, ...]:
-    """A sentence for each variable with our prefix that is not `known`, whatever its case."""
+    """Return a warning for each variable with our prefix, in any case, that is not `known`."""
     ours = sorted(name for name in variables if name.upper().startswith(PREFIX))
     links = _service_links(ours)
     return tuple(
@@ -16,7 +16,7 @@ def unread(variables: Iterable[str], known: Collection[str]) -> tuple[str, ...]:
 
 
 def _service_links(names: Iterable[str]) -> tuple[str, ...]:
-    """What begins as these Kubernetes writes for each Service that it finds, as for our own."""
+    """Return the prefixes of the variables that Kubernetes sets for Services, also for our own."""
     mark = "_SERVICE_HOST"
     services = [name.removesuffix(mark) for name in names if name.endswith(mark)]
     return tuple(service + link for service in services for link in ("_SERVICE_", "_PORT"))

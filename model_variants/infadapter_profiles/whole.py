@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, so that no reader ever finds half of one."""
+"""Atomic file replacement: a reader sees the old file or the new one, never a partial one."""
 
 import os
 import tempfile
@@ -11,20 +11,20 @@ READABLE = 0o644
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A new file to write, which takes this path when it is done; when it fails, nothing does.
+    """Yield a temporary file to write, which replaces `path` on success and is deleted on failure.
 
-    A device or a pipe is written itself: to put a file in its place would take it from everybody.
+    A device or a pipe is written directly, since replacing it would break its other users.
     Raises OSError, which names the path.
     """
     try:
         if path.exists() and not path.is_file():
             yield path
         else:
-            with _beside(path.resolve()) as beside:  # behind a link, which stays
+            with _beside(path.resolve()) as beside:  # follow a link, so that it is kept
                 yield beside
     except OSError as error:
         if error.filename and Path(error.filename).parent != path.resolve().parent:
-            raise  # of another file, which was read meanwhile
+            raise  # about another file, which the caller read in between
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
 
 

@@ -1,48 +1,48 @@
 """
 Wire names: headers, paths, metrics and buckets that one program writes and another one reads.
 
-Told once, because a name spelt in two rooms is a contract that no type checker sees. What only one
-room spells (the operator's own metrics, the command lines) stays there. Users' dashboards and
-clients know these names: they do not change.
+They are defined once here, because no type checker sees a name that two rooms spell. Names that
+only one room uses (the operator's own metrics, the command lines) stay in that room. Users'
+dashboards and clients depend on these names, so they do not change.
 """
 
 # --- HTTP between clients, routers and servers -------------------------------------------------
 
 VARIANT_HEADER = "infadapter-variant"
-"""Of every answer, the variant that gave it. Servers write it; load generators and people read."""
+"""Response header: the variant that answered. Servers write; load generators and people read."""
 
 RETRY_AFTER_HEADER = "retry-after"
-"""Of a refusal. Servers write it, and routers where no server could be reached; clients read."""
+"""Header of a refusal. Servers write it, routers if they reach no server; clients read."""
 
 RETRY_AFTER_S = 1
-"""Its least, in whole seconds, and a router's: a queue of the usual length is gone by then."""
+"""Minimum retry-after (whole s), and the router's: time in which a usual queue drains."""
 
 DEADLINE_HEADER = "infadapter-deadline-ms"
 """
-Of a request, milliseconds from its arrival within which its answer is of use. Routers add it with
-their service's SLO where a client has not asked for less; servers obey.
+Request header: the deadline, in milliseconds from arrival. Routers set it to their service's SLO
+unless the client has set a shorter one; servers obey.
 """
 
 FLOOR_HEADER = "infadapter-accuracy-floor"
 """
-Of a request, the least accuracy, as a fraction, of the operating points that may answer it. Clients
-write it, and routers add their service's; servers obey the highest.
+Request header: the minimum accuracy, as a fraction, of the operating points that may answer.
+Clients write it, and routers add their service's; servers obey the highest.
 """
 
 REFUSED_STATUS = 503
-"""Of a refusal. Servers and routers write it; the operator counts such answers as missed."""
+"""Status of a refusal. Servers and routers write it; the operator counts these as missed."""
 
 MAX_BATCH_VARIABLE = "INFADAPTER_MAX_BATCH"
 """
-Of a server's environment, its batch limit, where `--max-batch` says none. Pod templates take it
-from the annotation in which the operator says what it has planned.
+Environment variable of a server: its batch limit, unless `--max-batch` is given. Pod templates take
+it from the annotation that holds the operator's planned batch size.
 """
 
 READY_PATH = "/v2/health/ready"
-"""200 while the server wants requests. Probes, the profiler and the local platform ask it."""
+"""Answers 200 while the server is ready. Probes, the profiler and the local platform poll it."""
 
 METRICS_PATH = "/metrics"
-"""Where a server exposes its metrics. Prometheus and the profiler ask it."""
+"""Path of a server's metrics. Prometheus and the profiler scrape it."""
 
 MODELS_PATH = "/v2/models"
 """Followed by /NAME/infer. Servers answer under it; gateways route by it."""
@@ -71,25 +71,25 @@ SERVER_THREADS = "infadapter_server_threads"
 """Gauge, threads of one inference. People read."""
 
 SERVER_READY = "infadapter_server_ready"
-"""Gauge, 1 while the server wants requests, else 0. People read."""
+"""Gauge, 1 while the server is ready for requests, else 0. People read."""
 
 SERVER_ADMITTED = "infadapter_server_admitted_total"
-"""Inference requests that were promised an answer in time. People read, as what follows."""
+"""Inference requests that admission accepted. People read this and the metrics below."""
 
 SERVER_REFUSED = "infadapter_server_refused_total"
-"""Inference requests that got no service, by `reason`: the scheduler's reasons and the front's."""
+"""Refused inference requests, by `reason`: the scheduler's reasons and the HTTP front's."""
 
 SERVER_OUTCOMES = "infadapter_server_outcomes_total"
 """
-Admitted requests by `outcome`: on_time, late (at the deadline there was no result), cancelled (so
-said before the deadline), failed, gone.
+Admitted requests by `outcome`: on_time, late (no result at the deadline), cancelled (answered so
+before the deadline), failed, gone.
 """
 
 SERVER_POINTS = "infadapter_server_points_total"
 """Answered requests, by the operating `point` that answered. People read."""
 
 SERVER_ACCURACY = "infadapter_server_accuracy"
-"""Summary, the profiled accuracies of these points: sum over count is what was delivered."""
+"""Summary, profiled accuracies of the answers' points: sum / count is the delivered accuracy."""
 
 SERVER_REFUSAL_AGE = "infadapter_server_refusal_age_seconds"
 """Histogram, seconds from arrival to a refusal."""
@@ -107,10 +107,10 @@ SERVER_EXECUTIONS_FAILED = "infadapter_server_executions_failed_total"
 """Executions in which the network raised an error."""
 
 SERVER_FAILING = "infadapter_server_failing"
-"""Gauge, 1 while the network fails at whatever it is given: the server is then not live."""
+"""Gauge, 1 while the network fails for every batch: the server is then not live."""
 
 SERVER_STUCK = "infadapter_server_stuck_executors"
-"""Gauge, executors that have not come back from an execution: the server is then not live."""
+"""Gauge, executors whose execution doesn't return: the server is then not live."""
 
 SERVER_EXECUTORS = "infadapter_server_executors"
 SERVER_EXECUTORS_LOST = "infadapter_server_executors_lost_total"
@@ -125,10 +125,10 @@ SERVER_LOADS = "infadapter_server_loads_total"
 """Loads of weights that were completed."""
 
 SERVER_EVICTIONS = "infadapter_server_evictions_total"
-"""Unloads of weights that made room for others."""
+"""Unloads of weights to free memory for other models."""
 
 SERVER_HELD = "infadapter_server_held_bytes"
-"""Gauge, bytes of bodies that are being read and of tensors that wait."""
+"""Gauge, bytes of request bodies being read and of queued tensors."""
 
 SERVER_CONNECTIONS = "infadapter_server_connections"
 """Gauge, open connections."""
@@ -139,14 +139,14 @@ LATENCY_BOUNDS_S = (
 )
 """
 Upper bounds, in seconds, of the buckets of both histograms; the operator asks for the bucket that
-holds the SLO. From 1 ms, where the smallest networks answer, to 10 s, where nobody waits any more;
-closest between 10 and 750 ms, where SLOs lie (the paper's is 750 ms).
+holds the SLO. They range from 1 ms, the latency of the smallest networks, to 10 s, when no
+client still waits, and are densest between 10 and 750 ms, where SLOs lie (the paper's is 750 ms).
 """
 
 # --- metrics that the router, Envoy, writes ----------------------------------------------------
 
 ROUTER_ARRIVALS = "envoy_http_downstream_rq_total"
-"""Requests as they arrive, before anything is refused. The operator and the dashboard read."""
+"""Requests on arrival, refused ones included. The operator and the dashboard read."""
 
 ROUTER_ANSWERS = "envoy_http_downstream_rq_xx"
 """Answers by ROUTER_CODE_CLASS. The operator and the dashboard read."""

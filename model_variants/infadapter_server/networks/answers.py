@@ -1,4 +1,4 @@
-"""What a network of others answers, held to what its signature says."""
+"""Check the answers of users' networks against their signature."""
 
 from infadapter_server.networks.signatures import Signature
 
@@ -8,13 +8,13 @@ LONGEST_CAUSE = 200
 
 
 class Misfit(RuntimeError):
-    """The network doesn't compute what its signature says; the message says what it does."""
+    """The network's answer contradicts its signature; the message says how."""
 
 
 def check_answer(
     shape: tuple[int, ...], kind: str, given: tuple[int, ...], signature: Signature
 ) -> None:
-    """`given` is the input's shape. Raises Misfit."""
+    """Raise Misfit unless an answer fits the signature; `given` is the input's shape."""
     wanted = [given[0], *signature.output_shape]
     if list(shape) != wanted or kind != "float32":
         raise Misfit(

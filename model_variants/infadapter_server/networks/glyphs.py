@@ -5,7 +5,7 @@ them, and it must come without a download. Here 36 characters in Pillow's own fo
 surrounded by fragments of others, lit unevenly, inverted at random and covered with noise.
 Part of the error is irreducible: a rotated 0 and O, or 1 and I, are nearly the same drawing.
 
-Everything follows from the seed: image i of a seed is the same whatever is asked for beside it.
+Images depend on the seed alone: image i of a seed is the same however many are drawn.
 """
 
 from functools import cache
@@ -94,7 +94,7 @@ def _paint(
     shift: Floats,
     bend: Floats | np.float32,
 ) -> Floats:
-    """Look up, for every pixel of every image, the place of the raster that it shows."""
+    """Render each image by sampling its character's raster at every pixel."""
     axis = np.arange(SIZE, dtype=np.float32) - (SIZE - 1) / 2
     x, y = axis[None, None, :] - shift[0], axis[None, :, None] - shift[1]
     cos, sin = np.cos(turn) / scale, np.sin(turn) / scale
@@ -110,7 +110,7 @@ def _paint(
 @cache
 def _rasters() -> Floats:
     """Return the characters, large and centred, [36, 128, 128] in 0..1; their rims are empty."""
-    # Here, because the server needs CLASSES and runs without Pillow.
+    # Local import: the server needs CLASSES and runs without Pillow.
     from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
     font = ImageFont.load_default(size=22 * _FINER)

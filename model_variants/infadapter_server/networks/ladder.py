@@ -1,4 +1,4 @@
-"""The demo's five networks, smallest to largest: what each is made of, and how to get it trained.
+"""The demo's five networks, smallest to largest: their architectures and trained weights.
 
 All are residual networks for the task of `glyphs`. They form a ladder because a larger one may be
 *grown* from a smaller one of the same widths: its new blocks start as the identity, so it starts
@@ -96,9 +96,9 @@ def build(name: str, folder: Traversable = WEIGHTS) -> Network:
 
 
 def blank(name: str) -> Network:
-    """Return a rung that has learnt nothing.
+    """Return an untrained rung.
 
-    Raises ValueError, with the names there are, for a name that is not on the ladder.
+    Raises ValueError, which lists the known names, for a name that is not on the ladder.
     """
     if name not in SHAPES:
         raise ValueError(f"There is no network {name!r}; choose one of {', '.join(RUNGS)}.")
@@ -108,8 +108,8 @@ def blank(name: str) -> Network:
 def grow(smaller: Network, larger: Network) -> None:
     """Make `larger`, of the same widths, answer exactly as `smaller` does.
 
-    The blocks it has more are put after the others of their stage. The scale of their last
-    normalisation is zero, so they add nothing until they are trained.
+    Its additional blocks follow the others of their stage. The scale of their last normalisation is
+    zero, so they are the identity until they are trained.
     """
     state = smaller.state_dict()
     missing, unexpected = larger.load_state_dict(state, strict=False)

@@ -1,4 +1,4 @@
-"""What a network holds in memory, and that it goes back to the system once it is free."""
+"""Measure a network's memory, and return freed memory to the operating system."""
 
 import ctypes
 import gc
@@ -11,7 +11,7 @@ _settled = False
 
 
 class Network(Protocol):
-    """torch's nn.Module, and what torch.jit and torch.export make of one."""
+    """Interface of torch's nn.Module, which torch.jit and torch.export modules share."""
 
     def parameters(self) -> Iterable[Any]: ...
 
@@ -23,22 +23,24 @@ def held_bytes(network: Network) -> int:
 
 
 def give_back() -> None:
-    """glibc's malloc_trim; other mallocs (musl's, macOS's) keep less for themselves."""
+    """Call glibc's malloc_trim; other mallocs (musl's, macOS's) keep less freed memory."""
     trim = getattr(_libc, "malloc_trim", None)
     if trim is not None:
         trim(0)
 
 
 def give_back_circles() -> None:
-    """What refers to itself is found by the collector only, if ever."""
+    """Free reference cycles, which only the garbage collector finds, and return the memory."""
     gc.collect()
     give_back()
 
 
 def settle(imports: Callable[[], object]) -> None:
     """
-    Once: what is there after the imports stays, and the collector looks at it no more. Else it
-    needs 300 ms each time for the modules of torch, in which no other thread runs; now one.
+    Run the imports once and exempt all objects that exist afterwards from garbage collection.
+
+    Otherwise each collection scans torch's modules for 300 ms, which blocks all threads; so it
+    takes 1 ms.
     """
     global _settled
     if not _settled:

@@ -1,7 +1,7 @@
-"""Loads a model and computes with it: the way by which the server comes to import torch.
+"""Load models and compute with them. The server imports torch only through this module.
 
-(The networks' own modules, `ladder` and `resnet`, and `programs` are torch by nature; nobody else
-imports them in the server.) Import it in the thread that will compute, and late: it takes seconds.
+(`ladder`, `resnet` and `programs` import torch too; no other module of the server imports them.)
+Import this module late and in the thread that will compute, since it takes seconds.
 """
 
 import logging
@@ -28,7 +28,7 @@ from infadapter_server.networks.stored import Format, Stored
 
 __all__ = ["TorchModel", "load", "open_stored"]
 
-# What torch.load raises for bytes that are not its own: whatever the first wrong one leads to.
+# Exceptions of torch.load for invalid files; they depend on where the first wrong byte is.
 _UNREADABLE = (
     *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, OSError),
     *(RuntimeError, TypeError, ValueError, pickle.PickleError, struct.error),
@@ -75,7 +75,7 @@ def open_stored(stored: Stored) -> Model | AdaptiveNetwork:
 
 
 def open_plain(stored: Stored) -> Model:
-    """As `open_stored`, of networks without operating points."""
+    """Return a stored network without operating points. Raises LoadError."""
     if stored.format is Format.ONNX:
         return open_onnx(stored)
     if stored.format is not Format.VARIANT:
@@ -90,7 +90,7 @@ def open_plain(stored: Stored) -> Model:
 def load(variant: str, weights: Path | None) -> TorchModel:
     """Return a variant with the weights of a file, or else with those that ship with it.
 
-    No weights ship for ResNets: without a file theirs are random, which a warning says.
+    No weights ship for ResNets: without a file they are random, and a warning is logged.
     Raises LoadError.
     """
     if weights is not None:
@@ -132,7 +132,7 @@ def _filled(variant: str, weights: Path) -> nn.Module:
 
 
 def _state(content: object) -> Mapping[str, torch.Tensor] | None:
-    """What a file holds if that is a state_dict, as it is or as training packs it."""
+    """Return the content if it is a state_dict, unpacked if training has packed it, else None."""
     if not isinstance(content, dict) or not all(map(torch.is_tensor, content.values())):
         return None
     packed = any(tensor.dtype == torch.int8 for tensor in content.values())

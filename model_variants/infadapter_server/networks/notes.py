@@ -1,4 +1,4 @@
-"""What training noted of the networks that ship with this package; it needs no torch to be read."""
+"""Read the notes of training on the networks of this package, without importing torch."""
 
 import json
 from importlib.resources import files
@@ -9,7 +9,7 @@ WEIGHTS = files("infadapter_server.networks") / "weights"
 
 
 def measured(folder: Traversable = WEIGHTS) -> dict[str, dict[str, Any]]:
-    """Return what was noted of each rung: its accuracy on the test images, and how it came."""
+    """Return the notes by rung: accuracy on the test images and training parameters."""
     notes = folder / "ladder.json"
     if not notes.is_file():
         return {}

@@ -1,7 +1,7 @@
-"""What an ONNX file says of itself: its tensors by name, kind and shape, and where its weights lie.
+"""Read an ONNX file's header: its tensors' names, kinds and shapes, and its weight files.
 
-The server has to know that of every file of a repository before it loads any, where onnxruntime
-may not even be installed; so the file is walked, and its weights are stepped over.
+The server needs the headers of all files of a repository before it loads any, and onnxruntime may
+not be installed. So this module walks the file itself and skips its weights.
 Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
 """
 
@@ -32,7 +32,7 @@ _LONGEST_TEXT = 4096
 
 @dataclass(frozen=True, slots=True)
 class OnnxTensor:
-    """`shape`: sizes, and symbols where any size is taken; None if the file doesn't say."""
+    """A tensor. `shape` has sizes, or symbols for dynamic ones; None if the file has no shape."""
 
     name: str
     kind: int = 0
@@ -41,7 +41,7 @@ class OnnxTensor:
 
 @dataclass(frozen=True, slots=True)
 class OnnxHeader:
-    """`inputs` without those that have a value already. `external`: files of weights beside it."""
+    """A header. `inputs` excludes initialised ones; `external` names separate weight files."""
 
     inputs: tuple[OnnxTensor, ...]
     outputs: tuple[OnnxTensor, ...]
@@ -61,8 +61,8 @@ def read_header(path: Path) -> OnnxHeader:
 
 class _Bytes:
     """
-    A file's bytes by their places, read in blocks. Not mapped: one that is written anew meanwhile,
-    as by `cp`, is cut off first, and who reads a mapped file beyond its end is killed by SIGBUS.
+    A file's bytes by offset, read in blocks. The file is not mapped: `cp` truncates a file before
+    it overwrites it, and reading a mapped file beyond its end raises SIGBUS.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -83,7 +83,7 @@ class _Bytes:
 
 
 class _Walk:
-    """One look at a file."""
+    """A single pass over a file."""
 
     def __init__(self, content: _Bytes) -> None:
         self._content = content

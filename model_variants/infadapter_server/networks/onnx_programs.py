@@ -1,7 +1,7 @@
 """ONNX models by onnxruntime, which is installed as an extra: `pip install 'infadapter[onnx]'`.
 
-onnxruntime fixes a session's threads when it is made. So a session is made when the number is
-known, and anew when the CPU quota has changed it.
+onnxruntime fixes a session's threads at creation. So a session is created once their number is
+known, and again whenever the CPU quota changes it.
 """
 
 import logging
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 class OnnxProgram:
-    """An ONNX model as the server's `Model`; its weights come with the number of threads."""
+    """An ONNX model as the server's `Model`; `use_threads` loads its weights."""
 
     def __init__(self, path: Path, signature: Signature, weights_bytes: int) -> None:
         self._path, self._signature = path, signature
@@ -59,7 +59,7 @@ class OnnxProgram:
         self._threads = threads
 
     def __del__(self) -> None:
-        # Who unloads a model wants its memory.
+        # Unloading must return memory to the system.
         self._session = None
         give_back()
 
@@ -76,8 +76,11 @@ def open_onnx(stored: Stored) -> OnnxProgram:
 
 
 def _session(path: Path, threads: int) -> Any:
-    """Weights beside the file are read: those that onnxruntime would map changed with their file,
-    as by `cp`, while they are computed with, and a shorter file would end the process."""
+    """Create a session, with external weights read into memory.
+
+    onnxruntime would map their files. If `cp` then overwrote one, the weights would change during
+    inference, and a shorter file would kill the process.
+    """
     runtime = _runtime()
     options = runtime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
@@ -98,8 +101,8 @@ def _session(path: Path, threads: int) -> Any:
 
 
 def _runtime() -> Any:
-    # From 1.29 on it tells its makers of each process and model, and keeps an identifier in the
-    # home folder, unless it is told not to before it is imported.
+    # From 1.29 on it reports each process and model to its makers and stores an identifier in the
+    # home folder, unless this variable is set before the import.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime

@@ -1,7 +1,7 @@
-"""Keeps five trained networks small enough for a repository: filters as eight-bit whole numbers.
+"""Quantise filters to eight-bit integers, so that trained networks fit into a repository.
 
-Each filter has its own scale, its largest weight being 127. What costs little room (biases,
-normalisation) stays as it is. Accuracies are measured after the rounding, never before.
+Each filter has its own scale, which maps its largest weight to 127. Small tensors (biases,
+normalisation) stay as they are. Accuracies are measured after the rounding, never before.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 _SCALE = ".scale"
-_COUNTER = "num_batches_tracked"  # of use to nobody once training has ended
+_COUNTER = "num_batches_tracked"  # unused once training has ended
 
 
 def pack(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,8 +1,8 @@
 """
-Programs: networks whose file brings its own code, as torch.jit.save or torch.export.save wrote it.
+Programs: networks whose file contains their code, written by torch.jit.save or torch.export.save.
 
-Such a file is trusted as the server's own code is: unlike a state_dict, which is read as tensors
-and nothing else, loading it runs what its author put there.
+Such a file is trusted like the server's own code: unlike a state_dict, which is read as tensors
+only, loading it runs whatever its author wrote.
 """
 
 import warnings
@@ -26,7 +26,7 @@ _ONE_BATCH = ": export it with a dynamic batch, or for one image and with `batch
 
 
 class Program:
-    """A torch program as the server's `Model`: each answer is held to the signature."""
+    """A torch program as the server's `Model`; each answer is checked against the signature."""
 
     def __init__(
         self, network: nn.Module, signature: Signature, free: Callable[[], None] = give_back
@@ -54,7 +54,7 @@ class Program:
         torch.set_num_threads(threads)
 
     def __del__(self) -> None:
-        # Who unloads a model wants its memory.
+        # Unloading must return memory to the system.
         del self._network
         self._free()
 
@@ -72,7 +72,7 @@ def open_program(stored: Stored) -> Program:
     try:
         if stored.format is Format.TORCHSCRIPT:
             return Program(_scripted(path), stored.signature)
-        # Graphs of an export refer to each other in circles.
+        # Graphs of an export are in reference cycles.
         return Program(_exported(path), stored.signature, give_back_circles)
     except Exception as error:  # noqa: BLE001 - whatever a stranger's file leads to
         raise LoadError(
@@ -84,7 +84,7 @@ def open_program(stored: Stored) -> Program:
 
 def _scripted(path: Path) -> nn.Module:
     with warnings.catch_warnings():
-        # torch 2.13 wants everyone to export; files that people have load as before.
+        # torch 2.13 deprecates TorchScript in favour of export, but still loads it.
         warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"torch\.jit")
         network: nn.Module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
     return network.eval()
@@ -92,12 +92,12 @@ def _scripted(path: Path) -> nn.Module:
 
 def _exported(path: Path) -> nn.Module:
     settle(lambda: torch.export.load(path))
-    # It is in the mode in which it was exported: `eval` is refused.
+    # It keeps the mode of its export; `eval` raises an error.
     return torch.export.load(path).module()
 
 
 def _check_kind(path: Path, stored: Stored) -> None:
-    """By what the archive contains: the loaders' own messages speak of missing pickles."""
+    """Check the archive's format, since the loaders' own messages only name missing pickles."""
     if not path.is_file():
         raise LoadError(f"There is no file {path}: put the model of {stored.name} there.")
     found = _kind(path)
@@ -129,7 +129,7 @@ def _kind(path: Path) -> Format | None:
 
 
 def _cause(error: Exception) -> str:
-    """The line that says what happened: TorchScript's comes after a page of where."""
+    """Return the line with the cause; TorchScript's is the last, after a long traceback."""
     lines = [line for line in str(error).splitlines() if line.strip()] or ["no reason given"]
     cause = (lines[-1] if "TorchScript" in lines[0] else lines[0])[:LONGEST_CAUSE]
     return cause + _ONE_BATCH if _BATCH_GUARD in cause else cause

@@ -119,7 +119,7 @@ def _convolution(inputs: int, outputs: int, size: int, stride: int) -> nn.Conv2d
 
 
 def _downsample(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
-    """What brings the shortcut to the size of the block's answer, where that differs."""
+    """Return the shortcut's projection to the block's output shape, or None if the shapes agree."""
     if stride == 1 and inputs == outputs:
         return None
     return nn.Sequential(_convolution(inputs, outputs, 1, stride), nn.BatchNorm2d(outputs))

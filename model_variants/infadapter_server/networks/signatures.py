@@ -1,7 +1,7 @@
-"""What goes into a variant and what comes out: all that the HTTP side knows of a network.
+"""Input and output signatures of variants, all that the HTTP side knows of a network.
 
-Nothing here imports torch, which takes seconds. So a mistyped argument is answered at once, the
-HTTP side can refuse a bad tensor while the network still loads, and its tests need no network.
+Nothing here imports torch, which takes seconds. So a mistyped argument fails at once, the HTTP side
+can refuse a bad tensor while the network still loads, and its tests need no network.
 """
 
 from collections.abc import Mapping
@@ -31,11 +31,11 @@ class Model(Protocol):
 
     @property
     def weights_bytes(self) -> int:
-        """What its parameters and buffers hold in memory."""
+        """Memory of its parameters and buffers, in bytes."""
         ...
 
     def __call__(self, batch: Floats) -> Floats:
-        """Answer a batch; RuntimeError says that this batch cannot be computed."""
+        """Return the answers to a batch. Raises RuntimeError if it can't compute this batch."""
         ...
 
     def use_threads(self, threads: int) -> None:
@@ -49,8 +49,8 @@ class LoadError(Exception):
 
 RAISED = (Exception, SystemExit)
 """
-What a network's code may raise while its server goes on: a module that somebody brought ends "the
-program" where it lacks something, and would end the executor of all other models with it.
+Exceptions of a network's code that the server survives. SystemExit is among them, since a user's
+module may exit if it lacks something, which would end the executor of all other models too.
 """
 
 _GLYPHS = Signature(input_shape=(1, 32, 32), output_shape=(36,))

@@ -1,4 +1,4 @@
-"""A model as it is stored: all that an executor needs to load it, here or on another machine."""
+"""Description of a stored model: all that an executor on any machine needs to load it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,10 +17,10 @@ class Format(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """`name` is what it answers under; `file` is None for the weights that ship with a variant.
+    """A stored model. `name` is its name in requests; `file` is None for a variant's own weights.
 
-    `rungs` are the networks of a ladder. `accuracy` is what is told of one that is a rung.
-    `profiled_points`: the operating points that a profile knows, which those loaded are held to.
+    `rungs` are the networks of a ladder; `accuracy` is the configured one of a rung.
+    `profiled_points`: the profile's operating points, which must equal those of the loaded network.
     """
 
     name: str

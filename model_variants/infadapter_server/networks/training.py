@@ -1,4 +1,4 @@
-"""Trains the demo's ladder and measures it; run once by the project, and by whoever doubts it.
+"""Train the demo's ladder and measure it; run once by the project, or to reproduce its results.
 
 The three small networks are trained from scratch, the two large ones grown from the one below each.
 Every image is fresh, drawn from a seed of its own, so none is seen twice and none is a test image.
@@ -35,7 +35,7 @@ ladder.json. Ctrl-C loses only the one in work; the same command goes on from th
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How a rung comes about: grown from another or from nothing, and the images it then sees."""
+    """Training parameters of a rung: the rung that it is grown from, if any, and its images."""
 
     seed: int
     grown_from: str | None
@@ -182,7 +182,7 @@ def _batches(total: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 class Progress:
-    """One line that says how far, how well and how long still; on a terminal it is rewritten."""
+    """Progress line with images, loss and time left; on a terminal it is overwritten."""
 
     def __init__(self, name: str, total: int) -> None:
         self._name = name
@@ -208,7 +208,7 @@ class Progress:
 
 
 def _replace(path: Path, network: ladder.Network) -> None:
-    """Write the weights so that a reader finds the old file or the new one, never a half."""
+    """Write the weights so that a reader finds the old file or the new one, never a partial one."""
     beside = path.with_suffix(".part")
     torch.save(packing.pack(network.state_dict()), beside)
     os.replace(beside, path)

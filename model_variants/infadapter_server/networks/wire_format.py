@@ -1,7 +1,7 @@
-"""Fields of a Protocol Buffers message, found in a buffer without reading what they hold.
+"""Locate the fields of a Protocol Buffers message without reading their content.
 
-A parser of whole messages would read an ONNX model's weights, gigabytes of them, for the few
-names and sizes that a catalogue asks for.
+A full parser would read gigabytes of an ONNX model's weights for the few names and shapes that the
+catalogue needs.
 """
 
 from collections.abc import Iterator
@@ -15,17 +15,17 @@ _LONGEST_VARINT = 10
 
 
 class NotWireFormat(ValueError):
-    """The bytes are no message."""
+    """The bytes are no valid message."""
 
 
 class Buffer(Protocol):
-    """Bytes by their places: in memory, or of a file."""
+    """Bytes by offset, in memory or in a file."""
 
     def __getitem__(self, at: int, /) -> int: ...
 
 
 class Field(NamedTuple):
-    """`value` is a number's; a message's, a text's or a tensor's bytes lie at [begin, end)."""
+    """A field: `value` of a varint; the bytes of other kinds lie at [begin, end)."""
 
     number: int
     value: int
@@ -34,7 +34,7 @@ class Field(NamedTuple):
 
 
 def fields(buffer: Buffer, begin: int, end: int) -> Iterator[Field]:
-    """The fields of the message at [begin, end). Raises NotWireFormat."""
+    """Yield the fields of the message at [begin, end). Raises NotWireFormat."""
     at = begin
     while at < end:
         key, at = _varint(buffer, at, end)

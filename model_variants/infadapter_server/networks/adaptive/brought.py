@@ -1,8 +1,7 @@
 """
-An adaptive network that a user brings: a module `model.py` whose `load` returns it.
+Load a user's adaptive network from a module `model.py`, whose `load` returns it.
 
-Such a file is code, and is trusted as a TorchScript file is: loading it runs what its author put
-there.
+The file is trusted code, like a TorchScript file: loading it runs whatever its author wrote.
 """
 
 from importlib.util import module_from_spec, spec_from_file_location
@@ -19,7 +18,7 @@ _LONGEST_CAUSE = 200
 
 
 def open_brought(stored: Stored) -> AdaptiveNetwork:
-    """Import the file, and call its `load` with the folder that it is in. Raises LoadError."""
+    """Import the file and return what its `load(folder)` returns. Raises LoadError."""
     path = Path(stored.file or "")
     if not path.is_file():
         raise LoadError(f"There is no file {path}: put the module of {stored.name} there.")
@@ -40,7 +39,7 @@ def open_brought(stored: Stored) -> AdaptiveNetwork:
 
 
 def _module(path: Path, stored: Stored) -> ModuleType:
-    """A new one each time: versions of a model may be in memory together."""
+    """Import the module anew, since several versions of a model may be in memory together."""
     spec = spec_from_file_location(f"infadapter_model_{stored.name}_{stored.version}", path)
     assert spec is not None
     assert spec.loader is not None

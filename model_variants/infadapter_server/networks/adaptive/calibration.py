@@ -1,8 +1,8 @@
 """
-Statistics of a SubNet's normalisations, by passing training data through it, and its accuracy.
+Measure a SubNet's normalisation statistics, on training data, and its accuracy.
 
-The means and variances behind a slice of the channels are not those of the whole: with shared ones
-accuracy collapses. So each SubNet has its own, which weigh about a 500th of the weights.
+A slice of the channels has other means and variances than all channels: with shared statistics,
+accuracy collapses. So each SubNet has its own, about a 500th of the size of the weights.
 """
 
 import torch
@@ -22,7 +22,7 @@ _AT_ONCE = 500
 
 
 def calibrate(network: Elastic, subnet: SubNet, signals: Tensor) -> Statistics:
-    """The mean over batches of what each normalisation saw."""
+    """Return the SubNet's normalisation statistics, averaged over batches of `signals`."""
     statistics = blank_statistics(network.space, subnet)
     bound = network.bind(subnet, statistics)
     with torch.no_grad():
@@ -34,7 +34,7 @@ def calibrate(network: Elastic, subnet: SubNet, signals: Tensor) -> Statistics:
 def accuracy(
     network: Elastic, subnet: SubNet, bound: list[Bound], signals: Tensor, labels: Tensor
 ) -> float:
-    """The fraction that is named correctly."""
+    """Return the fraction of signals that the SubNet classifies correctly."""
     right = 0
     with torch.inference_mode():
         for some, theirs in zip(
@@ -45,7 +45,7 @@ def accuracy(
 
 
 def shared_statistics(network: Elastic, subnet: SubNet, largest: Statistics) -> Statistics:
-    """What a SubNet would have without its own: the leading ones of the largest SubNet's."""
+    """Return the leading statistics of the largest SubNet, to compare with the SubNet's own."""
     space = network.space
     every = network.bind(space.largest(), largest)
     mine = network.bind(subnet, blank_statistics(space, subnet))
@@ -56,6 +56,6 @@ def shared_statistics(network: Elastic, subnet: SubNet, largest: Statistics) -> 
 
 
 def _same_layers(every: list[Bound], mine: list[Bound]) -> list[int]:
-    """Where the layers of a SubNet are among those of the largest, by the memory that they view."""
+    """Return the index of each layer in the largest SubNet, found by the memory that it views."""
     at = {step.weight.data_ptr(): place for place, step in enumerate(every)}
     return [at[step.weight.data_ptr()] for step in mine]

@@ -3,7 +3,7 @@ The weight-shared network: every SubNet computes with leading slices of one set 
 
 SubNetAct's three operators (SuperServe, NSDI 2025): LayerSelect runs the first blocks of a stage,
 WeightSlice the first channels of a convolution, and SubnetNorm normalises with statistics of the
-SubNet's own, since those of another one are wrong for it.
+SubNet's own, since another SubNet's are wrong for it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,13 +20,13 @@ __all__ = ["EPSILON", "Bound", "Elastic", "Statistics", "blank_statistics"]
 EPSILON = 1e-5
 
 Statistics = Tensor
-"""Means and variances of all of a SubNet's normalisations in a row: [2, channels]."""
+"""Means and variances of all normalisations of a SubNet, concatenated: [2, channels]."""
 
 
 class Bound(NamedTuple):
-    """A convolution as a SubNet runs it: views of the shared weights, which hold no memory.
+    """A convolution of a SubNet, as views of the shared weights that use no memory of their own.
 
-    `matrix`: the weight again where a convolution of one image is a product of matrices.
+    `matrix`: the weight as a matrix, if the convolution of one image is a matrix product.
     """
 
     weight: Tensor
@@ -40,7 +40,7 @@ class Bound(NamedTuple):
 
 
 class Layer(nn.Module):
-    """A convolution and its normalisation, of the largest SubNet."""
+    """A convolution of the largest SubNet, with its normalisation."""
 
     def __init__(self, way: Convolution) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class Layer(nn.Module):
 
 
 class Elastic(nn.Module):
-    """float32 [n, inputs, height, width] to logits, by any SubNet of its space."""
+    """Weight-shared network: float32 [n, inputs, height, width] to logits, by any SubNet."""
 
     def __init__(self, space: Space) -> None:
         super().__init__()
@@ -76,7 +76,10 @@ class Elastic(nn.Module):
         self.head = nn.Linear(space.stages[-1].channels, space.classes)
 
     def bind(self, subnet: SubNet, statistics: Statistics) -> list[Bound]:
-        """Actuation: what a SubNet runs, in order. Microseconds, whatever the network weighs."""
+        """Return a SubNet's convolutions in order of execution (actuation).
+
+        It only makes views, so it takes microseconds, however large the network is.
+        """
         ways = list(self.space.convolutions(subnet))
         parts = torch.split(statistics, [way.outputs for way in ways], dim=1)
         layers = (self.layers[place] for place in self._places(subnet))
@@ -86,7 +89,7 @@ class Elastic(nn.Module):
         ]
 
     def _places(self, subnet: SubNet) -> Iterator[int]:
-        """Where the convolutions of a SubNet are among the layers."""
+        """Yield the index in `layers` of each convolution of a SubNet."""
         yield 0
         at, each = 1, len(self.space.kernels)
         for stage, depth in zip(self.space.stages, subnet.depths, strict=True):
@@ -97,8 +100,8 @@ class Elastic(nn.Module):
         self, x: Tensor, subnet: SubNet, bound: Sequence[Bound], rate: float | None = None
     ) -> Tensor:
         """
-        Logits. With a `rate` normalisations use the batch's own statistics, as in training, and
-        move what they are bound to towards them by so much.
+        Return logits. With a `rate`, normalisations use the batch's own statistics, as in training,
+        and move their bound statistics towards these with `rate` as the momentum.
         """
         steps = iter(bound)
         y = functional.relu(_apply(x, next(steps), rate))
@@ -122,7 +125,7 @@ class Elastic(nn.Module):
 
 
 def blank_statistics(space: Space, subnet: SubNet) -> Statistics:
-    """Those of numbers with mean zero and variance one."""
+    """Return statistics of mean zero and variance one."""
     channels = sum(way.outputs for way in space.convolutions(subnet))
     return torch.stack([torch.zeros(channels), torch.ones(channels)])
 

@@ -1,8 +1,8 @@
 """
 A ladder in one pod: ordinary networks, all in memory, as the operating points of one model.
 
-No training and no special network: whoever has several models of one task has this. What it costs
-is memory, which is the sum of theirs.
+It needs no training and no special network, only several models of one task. Its memory is the sum
+of theirs.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ __all__ = ["Ladder", "open_ladder"]
 
 
 class Ladder:
-    """`rungs` have one signature; a point is named after the rung that answers."""
+    """Adaptive network of several models with one signature; a point has its rung's name."""
 
     def __init__(self, rungs: Sequence[tuple[Point, Model]]) -> None:
         ordered = sorted(rungs, key=lambda rung: rung[0].accuracy)

@@ -1,7 +1,7 @@
 """
-A SubNet as an ordinary network of its shape: torch's own layers, and nothing that could be elastic.
+A SubNet as an ordinary network of the same shape, from torch's own layers.
 
-What a SubNet answers is held to it, and what it costs is compared with it.
+It is the reference for a SubNet's answers and costs.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ __all__ = ["Plain", "extract"]
 
 
 class Plain(nn.Module):
-    """As a user would write it who knows of no SuperNet."""
+    """Residual network of a SubNet's shape, without weight sharing."""
 
     def __init__(self, space: Space, subnet: SubNet) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
 """
 Adaptive networks: accuracy and cost are chosen for every batch, by the name of an operating point.
 
-What a SuperNet, a ladder of ordinary networks and a user's own early-exit network have in common.
-Nothing here imports torch.
+This is the interface of SuperNets, ladders of ordinary networks and users' own networks, such as
+early-exit ones. Nothing here imports torch.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,17 +28,17 @@ class AdaptiveNetwork(Protocol):
 
     @property
     def points(self) -> Sequence[Point]:
-        """From the least accurate to the most; `execution_s` as estimated, or empty: each load
-        measures them anew."""
+        """Points by rising accuracy. `execution_s` is an estimate or empty, since each load
+        measures it."""
         ...
 
     @property
     def weights_bytes(self) -> int:
-        """What all points together hold in memory."""
+        """Memory of all points together, in bytes."""
         ...
 
     def run(self, batch: Floats, point: str) -> Floats:
-        """Answer a batch at this point; RuntimeError says that this batch cannot be computed."""
+        """Return the answers to a batch. Raises RuntimeError if it can't compute this batch."""
         ...
 
     def use_threads(self, threads: int) -> None:
@@ -47,7 +47,7 @@ class AdaptiveNetwork(Protocol):
 
 
 class UnknownPoint(LookupError):
-    """There is no operating point of this name; the message names those that there are."""
+    """No operating point has this name; the message lists the known ones."""
 
     def __init__(self, name: str, points: Iterable[Point]) -> None:
         there = ", ".join(point.name for point in points)
@@ -56,11 +56,11 @@ class UnknownPoint(LookupError):
 
 
 class BelowFloor(LookupError):
-    """No point is as accurate as is asked for; the message names the best."""
+    """No point reaches the requested accuracy; the message names the best."""
 
 
 def at_least(points: Sequence[Point], floor: float) -> tuple[Point, ...]:
-    """Those that may serve a request that asks for an accuracy. Raises BelowFloor."""
+    """Return the points at or above an accuracy floor. Raises BelowFloor if there are none."""
     enough = tuple(point for point in points if point.accuracy >= floor)
     if not enough:
         best = max(points, key=lambda point: point.accuracy)
@@ -72,7 +72,7 @@ def at_least(points: Sequence[Point], floor: float) -> tuple[Point, ...]:
 
 
 def check_points(name: str, points: Sequence[Point]) -> None:
-    """Raises LoadError where a network's points can't be told apart, or are in no order."""
+    """Raise LoadError unless points have valid, distinct names and accuracies from 0 to 1."""
     names = [point.name for point in points]
     if not names:
         raise LoadError(f"{name} has no operating points: give it at least one.")
@@ -93,7 +93,7 @@ def check_points(name: str, points: Sequence[Point]) -> None:
 
 
 def _is_name(name: object) -> bool:
-    """Profiles keep it, and the command line lists several with commas."""
+    """Whether profiles can store the name and the command line can list it between commas."""
     return (
         isinstance(name, str)
         and 1 <= len(name) <= MOST_NAME_LETTERS
@@ -103,7 +103,7 @@ def _is_name(name: object) -> bool:
 
 
 def check_profiled(name: str, profiled: Iterable[str], points: Sequence[Point]) -> None:
-    """Raises LoadError where a profile is of other points than the network has."""
+    """Raise LoadError if the profile's points differ from the network's."""
     known, there = set(profiled), {point.name for point in points}
     if known == there:
         return

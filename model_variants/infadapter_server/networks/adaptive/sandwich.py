@@ -1,8 +1,8 @@
 """
 Training of an elastic network by the sandwich rule with distillation, as in Slimmable Networks.
 
-Every step trains the largest SubNet on the labels, and the smallest and two at random on what the
-largest says (Yu & Huang, ICCV 2019): so all in between are trained, which no step could name.
+Every step trains the largest SubNet on the labels, and the smallest and two random ones on the
+largest's outputs (Yu & Huang, ICCV 2019). This trains all SubNets, too many to enumerate.
 """
 
 import random
@@ -24,7 +24,7 @@ __all__ = ["Recipe", "fit"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """The learning rate rises to its peak and falls to zero again, once."""
+    """Training parameters; the learning rate rises to its peak and falls to zero once."""
 
     seed: int = 1
     signals: int = 50_000
@@ -41,10 +41,10 @@ def fit(
     checkpoint: Path,
     show: Callable[[int, float], None],
 ) -> None:
-    """Train from the checkpoint on, if there is one; it is written after every epoch."""
+    """Train, from the checkpoint if there is one, and write a checkpoint after every epoch."""
     optimiser = torch.optim.AdamW(network.parameters(), weight_decay=0.02)
     for epoch in range(_resume(network, optimiser, checkpoint), recipe.epochs):
-        # A seed for each: who was interrupted goes on with what would have come.
+        # One seed per epoch, so that an interrupted training resumes with the same draws.
         rng = random.Random(f"{recipe.seed} {epoch}")
         for number, (signals, labels) in enumerate(_batches(data, recipe, epoch)):
             seen = epoch * recipe.signals + number * recipe.batch
@@ -62,7 +62,7 @@ def fit(
 def _step(
     network: Elastic, recipe: Recipe, rng: random.Random, signals: Tensor, labels: Tensor
 ) -> float:
-    """Add up the gradients of the sandwich, and return the loss of the largest."""
+    """Accumulate the gradients of all trained SubNets and return the largest's loss."""
     space = network.space
     answers = _answers(network, space.largest(), signals)
     loss = functional.cross_entropy(answers, labels)
@@ -90,7 +90,7 @@ def _batches(
 
 
 def _resume(network: Elastic, optimiser: torch.optim.Optimizer, checkpoint: Path) -> int:
-    """The number of epochs that are done."""
+    """Restore the checkpoint, if any, and return the number of completed epochs."""
     if not checkpoint.exists():
         return 0
     kept: dict[str, Any] = torch.load(checkpoint, weights_only=True)
@@ -103,7 +103,7 @@ def _resume(network: Elastic, optimiser: torch.optim.Optimizer, checkpoint: Path
 def _keep(
     network: Elastic, optimiser: torch.optim.Optimizer, epochs: int, checkpoint: Path
 ) -> None:
-    """Whole or not at all."""
+    """Write the checkpoint atomically."""
     content = {
         "network": network.state_dict(),
         "optimiser": optimiser.state_dict(),

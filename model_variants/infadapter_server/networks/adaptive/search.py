@@ -1,9 +1,9 @@
 """
 The Pareto search over SubNets: measured accuracy against measured seconds, by evolution.
 
-SubNets of a few uniform shapes and some at random come first; then those on the front are changed a
-little, round by round, as once-for-all networks have it. What is measured on the signals of the
-search is measured anew on others once it is chosen.
+The first round has SubNets of uniform shapes and random ones. Later rounds mutate those on the
+front, as for once-for-all networks. Chosen SubNets are measured again on signals that the search
+did not use.
 """
 
 import random
@@ -61,7 +61,7 @@ def search(
 
 
 def front(found: Iterable[Found]) -> list[Found]:
-    """Those that none is both as fast and as accurate as."""
+    """Return the Pareto front by seconds and accuracy, fastest first."""
     best: list[Found] = []
     for each in sorted(found, key=lambda each: (each.seconds, -each.accuracy)):
         if not best or each.accuracy > best[-1].accuracy:
@@ -70,18 +70,18 @@ def front(found: Iterable[Found]) -> list[Found]:
 
 
 def thinned(points: Sequence[Found], most: int) -> list[Found]:
-    """At most so many, of which neighbours are apart; the fastest and the most accurate stay."""
+    """Return at most `most` spread-out points, always the fastest and the most accurate."""
     kept = list(points)
     while len(kept) > max(2, most):
         gaps = [_gap(a, b) for a, b in pairwise(kept)]
-        # The one between the two neighbours that are nearest to each other without it.
+        # Drop the point whose neighbours are nearest to each other.
         least = min(range(1, len(kept) - 1), key=lambda place: gaps[place - 1] + gaps[place])
         del kept[least]
     return kept
 
 
 def cpu_seconds(network: Elastic, subnet: SubNet, bound: Sequence[Bound], signals: Tensor) -> float:
-    """Of a batch, on this thread: the least of several, since other programs only add to it."""
+    """Return a batch's CPU time on this thread: the least of several runs, as noise only adds."""
     took: list[float] = []
     with torch.inference_mode():
         for _ in range(_WARM_UPS + _REPEATS):
@@ -104,13 +104,13 @@ def _measured(
 
 
 def _uniform(space: Space) -> list[SubNet]:
-    """All widths and streams, at the least depths and at the most."""
+    """Return SubNets of every uniform width and stream, at minimum and at maximum depths."""
     depths = [space.smallest().depths, space.largest().depths]
     return [space.uniform(*each) for each in product(space.streams, space.widths, depths)]
 
 
 def _changed(subnet: SubNet, space: Space, rng: random.Random) -> SubNet:
-    """Its stream, or the widths of a stage, or its depth, drawn anew."""
+    """Return a mutation: the stream, or the depth and widths of one stage, drawn again."""
     other, stage = space.sample(rng), rng.randrange(len(space.stages))
     if rng.random() < 1 / 3:
         return replace(subnet, stream=other.stream)
@@ -120,5 +120,5 @@ def _changed(subnet: SubNet, space: Space, rng: random.Random) -> SubNet:
 
 
 def _gap(a: Found, b: Found) -> float:
-    """In accuracy and in seconds alike, each as a ratio."""
+    """Return the distance of two points: the sum of relative accuracy and time differences."""
     return (b.accuracy - a.accuracy) / a.accuracy + (b.seconds - a.seconds) / b.seconds

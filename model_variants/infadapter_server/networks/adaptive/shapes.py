@@ -1,4 +1,4 @@
-"""The two elastic networks of this package: one that is trained, and one that weighs something."""
+"""Two elastic networks: a small one that is trained, and a large one to measure memory with."""
 
 from infadapter_server.networks.adaptive.signals import CLASSES
 from infadapter_server.networks.adaptive.space import Space, Stage
@@ -41,5 +41,5 @@ RESNET50 = Space(
 """
 After OFA-ResNet50 (Cai et al., ICLR 2020): up to two blocks more a stage than 2, 2, 4, 2; inner
 channels of 0.2, 0.25 or 0.35 of the stage's, stages of 0.65, 0.8 or 1 of ResNet-50's, in multiples
-of eight. Nobody trained it here: it is for measuring what weights cost.
+of eight. It is untrained, and serves to measure the cost of weights.
 """

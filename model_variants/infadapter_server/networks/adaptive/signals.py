@@ -2,8 +2,8 @@
 MNIST-1D (Greydanus & Kobak, ICML 2024): ten classes of one-dimensional signals of 40 numbers.
 
 Its generator runs offline and its README publishes a ladder (logistic 32 %, MLP 68 %, GRU 91 %,
-CNN 94 %, human 96 %), so small networks differ here by what they can. They had 4,000 training
-signals; here are as many as one asks for, so accuracies lie above theirs.
+CNN 94 %, human 96 %), so small networks differ in accuracy. The paper trains on 4,000 signals; here
+their number is free, so accuracies are higher.
 """
 
 from functools import cache
@@ -31,7 +31,7 @@ def sample(n: int, seed: int) -> tuple[Floats, Labels]:
 
 @cache
 def _lot(seed: int, number: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    # Here, because only who trains or measures has the package, which imports matplotlib.
+    # Local: only training and measuring need this package, which imports matplotlib.
     from mnist1d.data import get_dataset_args, make_dataset
 
     state = np.random.get_state()  # the generator seeds numpy's global one

@@ -18,7 +18,7 @@ Kernel = tuple[int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """`channels` of the residual stream, `inner` ones of its blocks; of the largest SubNet."""
+    """A stage of the largest SubNet: `channels` of its residual stream, `inner` ones of blocks."""
 
     channels: int
     inner: int
@@ -30,8 +30,8 @@ class Stage:
 @dataclass(frozen=True, slots=True)
 class SubNet:
     """
-    One way through the network: how much of the residual stream, and for each stage the width of
-    every block that runs, as fractions of the largest one's.
+    One sub-network: the width of its residual stream and, for each stage, of every block that it
+    runs, as fractions of the largest SubNet's.
     """
 
     stream: float
@@ -44,7 +44,7 @@ class SubNet:
 
 @dataclass(frozen=True, slots=True)
 class Convolution:
-    """One convolution as a SubNet has it, with the normalisation behind it."""
+    """The shape of one convolution of a SubNet, followed by a normalisation."""
 
     inputs: int
     outputs: int
@@ -54,7 +54,7 @@ class Convolution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Space:
-    """`kernels` are those of a block's convolutions: two of 3×3, or 1×1, 3×3, 1×1."""
+    """The search space. `kernels` are a block's convolutions: two of 3×3, or 1×1, 3×3, 1×1."""
 
     inputs: int
     classes: int
@@ -76,7 +76,7 @@ class Space:
         return self.uniform(self.streams[0], self.widths[0], depths)
 
     def uniform(self, stream: float, width: float, depths: tuple[int, ...]) -> SubNet:
-        """All of its blocks of one width."""
+        """Return the SubNet whose blocks all have one width."""
         return SubNet(stream, tuple((width,) * depth for depth in depths))
 
     def sample(self, rng: random.Random) -> SubNet:
@@ -123,12 +123,15 @@ class Space:
         ]
 
     def shortcut(self, subnet: SubNet, stage: int) -> Convolution:
-        """Of a stage's first block: the others add to what comes in as it is. It always runs."""
+        """Return the shortcut of a stage's first block; other blocks add to their input directly.
+
+        It runs even in a stage without blocks.
+        """
         before, after = self.stream_channels(subnet)[stage : stage + 2]
         return Convolution(before, after, (1, 1), self.stages[stage].stride)
 
     def convolutions(self, subnet: SubNet) -> Iterator[Convolution]:
-        """In the order of their execution: of each stage the shortcut, then block by block."""
+        """Yield convolutions in order of execution: each stage's shortcut, then its blocks."""
         yield self.stem_convolution(subnet)
         for stage, depth in enumerate(subnet.depths):
             yield self.shortcut(subnet, stage)
@@ -136,7 +139,7 @@ class Space:
                 yield from self.block(subnet, stage, block)
 
     def weights(self, subnet: SubNet) -> int:
-        """Numbers that a SubNet uses, less normalisation's."""
+        """Return the number of weights that a SubNet uses, without normalisation."""
         convolutions = sum(
             way.inputs * way.outputs * way.kernel[0] * way.kernel[1]
             for way in self.convolutions(subnet)

@@ -1,8 +1,8 @@
 """
-A SuperNet as an adaptive network: its operating points are SubNets, actuated by a look-up.
+A SuperNet as an adaptive network: its operating points are SubNets, selected by a look-up.
 
-The weights that ship with this package are read here, and held to the checksum that was noted when
-they were trained.
+This module also reads the weights that ship with the package, and checks them against the checksum
+that training wrote.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ STATISTICS = "statistics."
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """A SubNet that is served, with the statistics of its own."""
+    """A SubNet that is served, with its normalisation statistics."""
 
     point: Point
     subnet: SubNet
@@ -45,7 +45,7 @@ class Selected:
 
 
 class SuperNet:
-    """SubNets share the weights; each adds its statistics, and views of what it computes with."""
+    """Adaptive network whose SubNets share weights; each adds only statistics and views."""
 
     def __init__(self, network: Elastic, selected: Sequence[Selected]) -> None:
         self.network = network.eval()
@@ -68,7 +68,7 @@ class SuperNet:
         return sum(each.statistics.nbytes for each in self.selected.values())
 
     def actuated(self, point: str) -> tuple[SubNet, list[Bound]]:
-        """What is run at a point. Raises UnknownPoint."""
+        """Return the SubNet of a point and its bound convolutions. Raises UnknownPoint."""
         found = self._bound.get(point)
         if found is None:
             raise UnknownPoint(point, self.points)
@@ -89,19 +89,19 @@ class SuperNet:
         torch.set_num_threads(threads)
 
     def __del__(self) -> None:
-        # Who unloads a model wants its memory, and malloc keeps what is freed.
+        # Unloading must return memory to the system; malloc keeps what is freed.
         self.__dict__.clear()
         give_back()
 
 
 def noted(folder: Traversable = WEIGHTS) -> dict[str, Any]:
-    """What training noted of the weights that ship with this package."""
+    """Return the notes that training wrote with the weights."""
     notes: dict[str, Any] = json.loads(_content(folder / NOTES))
     return notes
 
 
 def open_supernet(folder: Traversable = WEIGHTS, file: str = WEIGHTS_FILE) -> SuperNet:
-    """The trained SuperNet of a folder, which its notes are in as well. Raises LoadError."""
+    """Return the trained SuperNet from a folder with its weights and notes. Raises LoadError."""
     try:
         notes, content = noted(folder), _content(folder / file)
     except (OSError, ValueError) as error:
@@ -126,7 +126,7 @@ def open_supernet(folder: Traversable = WEIGHTS, file: str = WEIGHTS_FILE) -> Su
 
 
 def _content(file: Traversable) -> bytes:
-    """Raises OSError, also for a pipe, which would be waited for."""
+    """Raises OSError, also for a pipe, since reading it would block."""
     if not file.is_file():
         raise FileNotFoundError
     return file.read_bytes()

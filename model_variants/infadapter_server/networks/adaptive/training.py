@@ -62,7 +62,7 @@ class Plan:
     calibration: int = 5_000  # training signals
     held_out: int = 10_000
     test: int = 20_000
-    points: int = 14  # chosen; those that the test finds no better than others are dropped
+    points: int = 14  # chosen by the search; the test drops those that aren't on its front
 
 
 @click.command(help=_HELP, context_settings={"max_content_width": 100})
@@ -115,7 +115,7 @@ def train(into: Path, plan: Plan) -> None:
 
 
 def trained(recipe: Recipe, checkpoint: Path) -> tuple[Elastic, tuple[Tensor, Tensor]]:
-    """The network with weights as they are kept, rounded to eight bits, and what it has seen."""
+    """Return the trained network, rounded to eight bits as stored, and its training data."""
     torch.manual_seed(recipe.seed)
     network = Elastic(MNIST1D)
     data = _signals(recipe.signals, recipe.seed)
@@ -128,7 +128,7 @@ def trained(recipe: Recipe, checkpoint: Path) -> tuple[Elastic, tuple[Tensor, Te
 def write(
     into: Path, network: Elastic, statistics: Mapping[str, Statistics], notes: Mapping[str, Any]
 ) -> None:
-    """The notes last: they hold the checksum of the weights."""
+    """Write the weights, then the notes, which hold the weights' checksum."""
     own = {supernet.STATISTICS + name: each for name, each in statistics.items()}
     buffer = io.BytesIO()
     torch.save({**pack(network.state_dict()), **own}, buffer)
@@ -148,7 +148,7 @@ def _measured(
     calibration: Tensor,
     test: tuple[Tensor, Tensor],
 ) -> dict[SubNet, dict[str, Any]]:
-    """What is told of each point, on signals that took no part in its choice."""
+    """Return the notes on each point, measured on signals that the search did not use."""
     largest = calibrate(network, network.space.largest(), calibration)
     points = {}
     for subnet, own in statistics.items():
@@ -167,7 +167,7 @@ def _measured(
 
 
 def _named(measured: Mapping[SubNet, Mapping[str, Any]]) -> dict[str, SubNet]:
-    """Those on the front still, by the rank of their accuracy."""
+    """Return the SubNets still on the front in the test, named by rank of accuracy."""
     tested = front(
         Found(subnet, told["accuracy"], told["execution_s"][BATCH_SIZES[-1]])
         for subnet, told in measured.items()

@@ -1,6 +1,6 @@
-"""A network of many labels as an adaptive network: served with its shares of nodes as points.
+"""A network of many labels as an adaptive network; its points are shares of output nodes.
 
-It keeps the protocol of adaptive networks (points, weights_bytes, run, use_threads), so a user's
+It has the protocol of adaptive networks (points, weights_bytes, run, use_threads), so a user's
 module is two lines: `from infadapter_server.networks.sloaware.adaptive import load`.
 """
 
@@ -18,17 +18,17 @@ from infadapter_server.networks.sloaware.label_network import LabelNetwork, Tabl
 
 FULL = "full"
 MOST_BYTES = 2**20
-"""Of the points' accuracies."""
+"""Limit on the file of the points' accuracies, in bytes."""
 
 _WEIGHTS = ("hidden", "hidden_bias", "rows", "bias")
 _TABLES = ("order", "begins", "anchors", "offsets")
 
 
 class SloAwareNetwork:
-    """`accuracies`: measured, by share of nodes; a share of one is the full network, `full`.
+    """`accuracies` are measured, by share of nodes; the share 1 is the full network, `full`.
 
-    A batch is computed query by query: each has nodes of its own. So a batch of n takes n times as
-    long, and only the full network could gain from one.
+    A batch is computed query by query, since each selects its own nodes. So a batch of n takes n
+    times as long, and only the full network could gain from one.
     """
 
     def __init__(self, network: LabelNetwork, accuracies: dict[float, float]) -> None:
@@ -43,14 +43,14 @@ class SloAwareNetwork:
         return self._network.nbytes
 
     def run(self, batch: Floats, point: str) -> Floats:
-        """[n, 1]: the number of each query's label. Raises UnknownPoint."""
+        """Return each query's label number, [n, 1]. Raises UnknownPoint."""
         if point not in self._most:
             raise UnknownPoint(point, self.points)
         inputs = np.ascontiguousarray(batch, np.float32)
         return np.array([[self._answer(x, point)] for x in inputs], np.float32)
 
     def use_threads(self, threads: int) -> None:
-        """One: the kernels are single-threaded."""
+        """Do nothing: the kernels are single-threaded."""
 
     def _answer(self, x: Floats, point: str) -> int:
         if point == FULL:
@@ -66,7 +66,7 @@ def save(network: LabelNetwork, accuracies: dict[float, float], folder: Path) ->
 
 
 def load(folder: Path) -> SloAwareNetwork:
-    """What `save` wrote. Raises BadNetworkFile."""
+    """Return the network that `save` wrote. Raises BadNetworkFile."""
     arrays = store.read(folder / "network.npz", *_WEIGHTS, *_TABLES)
     try:
         accuracies = dict(json.loads(regular_bytes(folder / "points.json", MOST_BYTES)))

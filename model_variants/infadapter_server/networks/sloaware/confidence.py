@@ -1,8 +1,8 @@
-"""Confidence tables: how likely an answer from few nodes is the full network's, and right.
+"""Confidence tables: the accuracy of partial computation, and its agreement with the full network.
 
-Agreement with the full network needs no labels. It isn't accuracy: a network that is right in 68 %,
-asked for 65 %, may agree in 65 % and be right in half. So agreement is mapped to accuracy by what
-labelled inputs, apart from training and test, showed of the full network and where they differ.
+Agreement with the full network needs no labels. It isn't accuracy: with a full network of 68 %
+accuracy and a target of 65 %, 65 % agreement may mean 50 % accuracy. So agreement is mapped to
+accuracy by the results on labelled inputs that are in neither training nor test.
 """
 
 from bisect import bisect_left
@@ -12,14 +12,14 @@ from infadapter_profiles.isotonic import isotonic
 
 
 class UnreachableTarget(ValueError):
-    """An accuracy above that of the full network; the message says what there is."""
+    """The target exceeds the full network's accuracy; the message gives that."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """`full`: the full network's. `drop`: what is lost where another answer differs from its own.
+    """`full`: the full network's accuracy. `drop`: the loss of accuracy per differing answer.
 
-    Where answers differ the full network is often wrong too, so less is lost than its accuracy.
+    Where answers differ the full network is often wrong too, so `drop` is less than `full`.
     """
 
     full: float
@@ -31,7 +31,7 @@ class Accuracy:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Settings from cheap to dear (thresholds, shares of nodes), and the accuracy at each."""
+    """Settings (thresholds or shares of nodes) by rising cost, and the accuracy at each."""
 
     settings: tuple[float, ...]
     accuracies: tuple[float, ...]
@@ -39,11 +39,14 @@ class Table:
 
     @classmethod
     def of(cls, settings: list[float], accuracies: list[float], full: float) -> "Table":
-        """What a dearer setting measured worse than a cheaper one is noise."""
+        """Make accuracies non-decreasing: a lower one at a higher cost is noise."""
         return cls(tuple(settings), tuple(isotonic(accuracies)), full)
 
     def cheapest(self, target: float) -> float | None:
-        """The setting that meets an accuracy on average; None: only the full network does."""
+        """Return the cheapest setting whose mean accuracy meets `target`.
+
+        None means the full network. Raises UnreachableTarget.
+        """
         if target > self.full:
             raise UnreachableTarget(
                 f"An accuracy of {target:.4g} is above the full network's {self.full:.4g}: ask "

@@ -17,8 +17,8 @@ from infadapter_server.networks.sloaware import kernels
 Buckets = npt.NDArray[np.int64]
 
 MOST_SEEN = 65_600
-"""Inputs that k-means looks at. With less than 40 for each bucket what is found gets worse
-(measured); all of 200,000 would take minutes."""
+"""Limit on the inputs of k-means. Fewer than 40 per bucket give worse buckets (measured); all
+200,000 would take minutes."""
 
 _ROUNDS = 6
 _CHUNK = 4096
@@ -29,10 +29,10 @@ class Hash(Protocol):
     def buckets(self) -> int: ...
 
     def of(self, x: Floats) -> int:
-        """The bucket of one input: what a query pays."""
+        """Return the bucket of one input, once per query."""
 
     def of_all(self, inputs: Floats) -> Buckets:
-        """The buckets of many, [n, features]: what training needs."""
+        """Return the buckets of inputs [n, features], for training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def simhash(inputs: Floats, bits: int, seed: int) -> SimHash:
 
 
 def quantiser(inputs: Floats, buckets: int, seed: int) -> Quantiser:
-    """Lloyd's k-means on some of the inputs; an anchor that nobody is near to stays."""
+    """Run Lloyd's k-means on a sample of inputs; an anchor without inputs keeps its place."""
     draw = np.random.default_rng([seed, buckets])
     inputs = draw.permutation(inputs)[:MOST_SEEN]
     found = Quantiser.at(inputs[:buckets])

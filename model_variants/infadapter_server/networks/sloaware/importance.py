@@ -17,25 +17,25 @@ Indices = npt.NDArray[np.int32]
 def ranked_hidden(
     active: Floats, passed_on: Floats, buckets_of: npt.NDArray[Any], buckets: int
 ) -> Indices:
-    """[buckets, nodes]: by the mean of a node's activation times the length of what it weighs."""
+    """Rank nodes by mean activation times the norm of their outgoing weights, [buckets, nodes]."""
     means = _means(active * passed_on, buckets_of, buckets)
     return top(means, means.shape[1])
 
 
 def by_answers(answers: npt.NDArray[Any], bias: Floats) -> Indices:
-    """Output nodes by how often they were the full network's answer, then by their bias."""
+    """Rank output nodes by frequency as the full network's answer, then by bias."""
     counts = np.bincount(answers, minlength=len(bias))
     return np.lexsort((-bias, -counts)).astype(np.int32)
 
 
 def top(scores: Floats, most: int) -> Indices:
-    """The places of each row's largest scores, in falling order."""
+    """Return the indices of each row's largest scores, in falling order."""
     order = np.argsort(-scores, axis=1, kind="stable")[:, :most]
     return order.astype(np.int32)
 
 
 def _means(values: Floats, buckets_of: npt.NDArray[Any], buckets: int) -> Floats:
-    """[buckets, features]; all's mean where a bucket has no inputs."""
+    """Return means [buckets, features]; an empty bucket gets the mean of all inputs."""
     order = np.argsort(buckets_of, kind="stable")
     some, began = np.unique(buckets_of[order], return_index=True)
     counts = np.diff(np.append(began, len(values)))[:, None].astype(np.float32)

@@ -21,7 +21,7 @@ _FAST = {"reassoc", "contract", "nsz"}  # sums in any order; infinities stay wha
 
 
 def _compiled(function: Callable[..., Any]) -> Any:
-    """In a read-only container numba has nowhere to keep it: then each process compiles anew."""
+    """Compile with a cache, or without one where numba can't write it (read-only containers)."""
     try:
         return numba.njit(cache=True, fastmath=_FAST, nogil=True)(function)
     except RuntimeError:
@@ -100,11 +100,11 @@ def walk(
     gaps: Floats,
     nodes: Indices,
 ) -> int:
-    """The core's nodes, then those of the nearest buckets, one after another; how many steps.
+    """Compute the core's nodes, then the nearest buckets' in turn; return the number of steps.
 
-    Block 0 of the rows is the core, block b + 1 is bucket b. It ends with `most` nodes, or when the
-    largest output exceeds the next bucket's key by `gap`. What was found after each step, by how
-    much, and of how many nodes, is written down.
+    Block 0 of the rows is the core, block b + 1 is bucket b. It ends at `most` nodes, or when the
+    largest output exceeds the next bucket's key by `gap`. For each step, `found`, `gaps` and
+    `nodes` receive the best node, its lead over the next key and the number of computed nodes.
     """
     buckets = keys.shape[0]
     for i in range(buckets):
@@ -135,7 +135,7 @@ def walk(
 def hidden_sum(
     rows: Floats, bias: Floats, onward: Floats, x: Floats, nodes: Indices, out: Floats
 ) -> None:
-    """Add to `out` what these hidden nodes pass on; a silent one costs its own row only."""
+    """Add these hidden nodes' contributions to `out`; an inactive node costs only its own row."""
     for j in nodes:
         active = product(rows[j], x) + bias[j]
         if active > 0:
@@ -145,7 +145,7 @@ def hidden_sum(
 
 @_compiled
 def hidden_sum_of_all(rows: Floats, bias: Floats, onward: Floats, x: Floats, out: Floats) -> None:
-    """The full network, by the same loop."""
+    """Add all hidden nodes' contributions to `out`, by the same loop as `hidden_sum`."""
     for j in range(rows.shape[0]):
         active = product(rows[j], x) + bias[j]
         if active > 0:

@@ -2,9 +2,9 @@
 
 The hidden layer is dense. A core of nodes that are often the answer is computed for every input.
 All others lie in buckets, by the direction of their weights; the hidden output is hashed by the
-same anchors, and the nearest bucket's nodes are computed first, until as many as asked for are, or
-until the best logit is far enough above what the next bucket promises. Rows lie in the order of
-core and buckets, so each is one contiguous block.
+same anchors, and buckets are computed nearest first. That ends at the requested number of nodes, or
+once the best logit exceeds the next bucket's key by a given gap. Rows are in the order of core and
+buckets, so each of these is one contiguous block.
 """
 
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ from infadapter_server.networks.sloaware import hashing, importance, kernels
 Indices = npt.NDArray[np.int32]
 
 CORE = 0.02
-"""Of the nodes: computed for every input, since an answer is mostly one of few."""
+"""Share of nodes that are computed for every input, since a few labels are most answers."""
 
 BUCKETS = 0.02
-"""For each node: a query's hash costs a fiftieth of the dense layer."""
+"""Buckets per node: a query's hash costs a fiftieth of the dense layer."""
 
 FEWEST = 50
 NO_LIMIT = 2**31 - 1
@@ -47,7 +47,7 @@ class Weights:
         return hidden
 
     def answers(self, inputs: Floats) -> npt.NDArray[np.int64]:
-        """The full network's, of many at once."""
+        """Return the full network's answers to many inputs."""
         some = np.array_split(self.hidden_of(inputs), -(-len(inputs) // 256))
         return np.concatenate([(h @ self.rows.T + self.bias).argmax(1) for h in some])
 
@@ -58,12 +58,12 @@ class Weights:
 
 class Answer(NamedTuple):
     label: int
-    nodes: int  # of the output layer, that were computed
-    gap: float  # between the best logit and what the next bucket promises
+    nodes: int  # computed nodes of the output layer
+    gap: float  # between the best logit and the next bucket's key
 
 
 class Steps(NamedTuple):
-    """What was found after each bucket of one walk."""
+    """The interim result after each bucket of one walk."""
 
     labels: Indices
     gaps: Floats
@@ -72,10 +72,10 @@ class Steps(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """What a query's nodes are chosen by; learnt without labels.
+    """Tables that select a query's nodes; learnt without labels.
 
-    `order` [labels]: the core's nodes, the most important first, then bucket after bucket; block 0
-    from `begins[0]` on is the core. `anchors`, `offsets`: a bucket's key for a hidden output, in
+    `order` [labels]: the core's nodes, the most important first, then the buckets'. Block 0, from
+    `begins[0]` on, is the core. `anchors`, `offsets`: a bucket's key for a hidden output, in
     the units of logits.
     """
 
@@ -94,7 +94,7 @@ class Tables:
 
 
 def learnt(weights: Weights, inputs: Floats, answers: npt.NDArray[np.int64]) -> Tables:
-    """From inputs and the full network's answers to them: no label is looked at."""
+    """Learn tables from inputs and the full network's answers, without labels."""
     ranked = importance.by_answers(answers, weights.bias)
     core, others = np.split(ranked, [max(1, round(CORE * weights.labels))])
     buckets = max(2, round(BUCKETS * weights.labels))
@@ -120,7 +120,7 @@ def _in_logits(
     anchors: Floats,
     bucket_of: npt.NDArray[np.int64],
 ) -> tuple[float, float]:
-    """The line from an input's nearness to its answer's bucket to the answer's logit."""
+    """Fit the answer's logit as a linear function of the input's key for the answer's bucket."""
     some = np.flatnonzero(bucket_of[answers] >= 0)
     if len(some) < FEWEST:
         return 1.0, 0.0
@@ -131,7 +131,7 @@ def _in_logits(
 
 
 class LabelNetwork:
-    """One thread's: its scratch memory is used anew by each query."""
+    """Network for use by one thread, since queries share its scratch memory."""
 
     def __init__(self, weights: Weights, tables: Tables) -> None:
         self.weights, self.tables = weights, tables
@@ -149,7 +149,7 @@ class LabelNetwork:
         return self.weights.nbytes + self._rows.nbytes + self.tables.nbytes
 
     def full(self, x: Floats) -> int:
-        """By the dense output layer."""
+        """Return the answer of the dense output layer."""
         return int(self.tables.order[kernels.best(self._rows, self._bias, self._activated(x))[0]])
 
     def answer(self, x: Floats, most: int = NO_LIMIT, gap: float = NO_GAP) -> Answer:

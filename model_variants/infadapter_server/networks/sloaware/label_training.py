@@ -1,8 +1,8 @@
-"""Trains a network with many outputs: a hidden layer and a row of weights for each label.
+"""Train a network with many outputs: a hidden layer and a row of weights for each label.
 
-By sampled softmax: of all labels only the right ones and a few thousand drawn ones are computed,
-their logits corrected for how they are drawn. Every input is fresh. A row's learning rate falls
-with what that row has learnt (Adagrad), since most labels come up rarely.
+It uses sampled softmax: only the logits of the correct labels and of a few thousand drawn ones are
+computed, corrected for the sampling probability. Every input is fresh. Each row has its own
+falling learning rate (Adagrad), since most labels occur rarely.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """How labels are drawn: half by their frequency, flattened, and half evenly."""
+    """Sampler of labels: half by flattened frequency, half uniformly."""
 
     heap: np.ndarray
     log_expected: Tensor
@@ -51,7 +51,7 @@ class Proposal:
 
 
 def train(task: Task, hidden: int, batches: int, path: Path, tell: Tell) -> None:
-    """Write the network's weights to `path`; what was left half done is gone on with."""
+    """Train and write the network's weights to `path`; resume an interrupted training."""
     torch.manual_seed(task.seed)
     first = nn.Linear(FEATURES, hidden)
     bias = torch.from_numpy(np.log(zipf(task.labels)).astype(np.float32))

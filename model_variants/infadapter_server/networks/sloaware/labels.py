@@ -18,7 +18,7 @@ LABELS_A_TOPIC = 50
 
 Labels = npt.NDArray[np.int64]
 Tell = Callable[[int, int], None]
-"""Of a training: how much is done, and of how much."""
+"""Progress callback of a training: steps done, and steps in total."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +51,12 @@ class Task:
 
 
 def zipf(labels: int) -> npt.NDArray[np.float64]:
-    """How likely each label is: the r-th in proportion to 1 / r."""
+    """Return the labels' probabilities; that of the r-th is proportional to 1 / r."""
     each = 1 / np.arange(1, labels + 1)
     share: npt.NDArray[np.float64] = each / each.sum()
     return share
 
 
 def _directions(draw: np.random.Generator, n: int) -> Floats:
-    """Random ones, of length 1 on average."""
+    """Return n random vectors of mean length about 1."""
     return draw.standard_normal((n, FEATURES), np.float32) / np.float32(np.sqrt(FEATURES))

@@ -1,8 +1,8 @@
-"""What each operating point takes at each utilisation, and how busy the machine is now.
+"""Latency of each operating point by utilisation, and an estimate of the current utilisation.
 
-Utilisation is a level: the number of co-runners that were there when the row was measured. Between
-two looks nobody says that a co-runner came, so the level is told from what answers took: their time
-over that of their point alone, quick to rise and slow to fall.
+Utilisation is a level: the number of co-runners while a profile row was measured. Nothing announces
+a new co-runner, so the level is estimated from the ratio of each answer's time to that of its point
+without co-runners. The estimate rises quickly and falls slowly.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,24 +11,24 @@ from dataclasses import dataclass
 from infadapter_profiles.isotonic import isotonic
 
 RISE, FALL = 0.7, 0.15
-"""How far an estimate moves towards what was just seen."""
+"""Smoothing weights of a new observation, above and below the estimate."""
 
 SLICE_S = 0.004
-"""What a scheduler lets run at a stretch: a shorter answer may see nothing of a co-runner, so it
-lowers the estimate by so much less."""
+"""Time slice of the OS scheduler. An answer that takes less may not meet a co-runner, so it lowers
+the estimate in proportion less."""
 
 TOLERANCE = 1.2
-"""Slower by less is noise."""
+"""Ratio of slowdowns below which a difference is noise."""
 
 
 class UnmeasuredUtilisation(LookupError):
-    """No row of the profile is of this level; the message names those that are."""
+    """The profile has no row of this level; the message lists its levels."""
 
 
 @dataclass(frozen=True, slots=True)
 class LatencyProfile:
-    """By level, for each point from the cheapest on: `seconds`, a high percentile, which is what
-    may be promised, and `typical_s`, the median, which is what slowness is told from."""
+    """Latencies by level, for each point by rising cost: `seconds`, a high percentile, for
+    admission, and `typical_s`, the median, for estimating the slowdown."""
 
     points: tuple[str, ...]
     seconds: Mapping[int, tuple[float, ...]]
@@ -41,7 +41,7 @@ class LatencyProfile:
         high_s: Mapping[int, Sequence[float]],
         typical_s: Mapping[int, Sequence[float]],
     ) -> "LatencyProfile":
-        """Rising with the point and with the level: what measured otherwise is noise."""
+        """Make latencies non-decreasing in point and level: violations are noise."""
         rows = (_rising(points, high_s), _rising(points, typical_s))
         return cls(tuple(points), *rows)
 
@@ -73,7 +73,7 @@ def _rising(
 
 
 class Utilisation:
-    """How many times longer than alone answers take now."""
+    """Running estimate of the current slowdown against a machine without co-runners."""
 
     __slots__ = ("slowdown",)
 
@@ -87,7 +87,10 @@ class Utilisation:
         self.slowdown += pull * (seen - self.slowdown)
 
     def level(self, profile: LatencyProfile) -> int:
-        """The least level that slows the dearest point as much; the highest where none does."""
+        """Return the lowest level whose slowdown of the costliest point covers the estimate.
+
+        If none does, return the highest level.
+        """
         levels = sorted(profile.typical_s)
         alone_s = profile.typical_s[levels[0]][-1]
         for level in levels:

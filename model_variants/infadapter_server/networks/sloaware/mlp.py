@@ -1,9 +1,9 @@
 """An MLP whose wide hidden layer computes only the nodes that matter for inputs like this one.
 
 A hidden node's weights from the input are one contiguous row, and those to the outputs another, so
-leaving a node out saves both. Buckets of inputs have their nodes ranked; how many of them agree
-with the full network is known by bucket and share. That pays where few nodes are active for an
-input, which an L1 penalty on activations in training brings about.
+leaving a node out saves both. Each bucket of inputs has a ranking of nodes, and for each share of
+nodes a known rate of agreement with the full network. This pays if few nodes are active for an
+input, which an L1 penalty on activations achieves in training.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ TRAINING_SEEDS = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class Kinds:
-    """Classes of several kinds each, all as frequent: what one class has in common is nothing."""
+    """Task with several kinds per class, equally frequent; kinds of a class share nothing."""
 
     task: Task = field(default_factory=lambda: Task(labels=KINDS, alike=0.0, noise=NOISE))
 
@@ -81,7 +81,7 @@ class HashedMlp:
         return self.mlp.of(x, self.ranked[self.hash.of(x), :nodes])
 
     def answers(self, inputs: Floats, nodes: Sequence[int]) -> Labels:
-        """[inputs, shares]: by the compiled loop, each."""
+        """Return the answers of the compiled loop, [inputs, shares]."""
         return np.array([[self.answer(x, many) for many in nodes] for x in inputs])
 
 

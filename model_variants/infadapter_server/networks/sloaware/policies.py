@@ -1,6 +1,6 @@
-"""How many nodes a query gets: ACLO by an accuracy, LCAO by the time that is left.
+"""Choose a query's number of nodes: ACLO by target accuracy, LCAO by remaining time.
 
-Both are told all they decide from, and may be asked for something else with every query.
+Both are stateless, so the target may differ with every query.
 """
 
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from infadapter_server.networks.sloaware.latency import LatencyProfile
 
 
 class Fit(NamedTuple):
-    """`point`: its place in the profile. `in_time`: False where even the cheapest may be late."""
+    """`point`: index in the profile. `in_time`: False if even the cheapest point may be late."""
 
     point: int
     in_time: bool
@@ -25,10 +25,10 @@ def aclo(table: Table, target: float) -> float | None:
 
 
 def lcao(profile: LatencyProfile, level: int, left_s: float) -> Fit:
-    """Latency-constrained, accuracy-optimised: the last point whose time is no longer than is left.
+    """Latency-constrained, accuracy-optimised: the last point that takes at most `left_s`.
 
-    `left_s`: until the deadline, so what a queue took is gone from it already; a burst and a
-    co-runner shrink the choice alike. Raises UnmeasuredUtilisation.
+    `left_s` is the time until the deadline, without the queueing time that has passed. So bursts
+    and co-runners both restrict the choice. Raises UnmeasuredUtilisation.
     """
     fitting = [at for at, seconds in enumerate(profile.at(level)) if seconds <= left_s]
     return Fit(fitting[-1], True) if fitting else Fit(0, False)

@@ -1,4 +1,4 @@
-"""Makes the networks of the evaluation: trained here, nothing is downloaded or shipped."""
+"""Train the networks of the evaluation locally; none is downloaded or shipped."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +16,12 @@ UNLABELLED, CALIBRATION, TEST = 11, 12, 13
 
 TABLE_INPUTS = 20_000
 MOST_ANSWERS = 2_000_000_000
-"""Logits that may be computed to learn tables: a wider network learns from fewer inputs."""
+"""Limit on logits computed to learn tables: a wider network learns from fewer inputs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """`hidden`, and that of the dense network of about equal time; batches for both."""
+    """Hidden sizes of a network and of a dense one of similar latency; batches for both."""
 
     hidden: int
     small: int
@@ -42,7 +42,7 @@ _TABLES = ("order", "begins", "anchors", "offsets")
 
 
 def label_weights(labels: int, hidden: int, batches: int, cache: Path, tell: Tell) -> Weights:
-    """Trained unless it is there; a stopped training goes on from its last 250 batches."""
+    """Return cached weights, or train them; an interrupted training loses at most 250 batches."""
     path = cache / f"labels-{labels}-{hidden}.npz"
     if not path.exists():
         from infadapter_server.networks.sloaware import label_training
@@ -68,7 +68,7 @@ def unlabelled(labels: int) -> Floats:
 def full_answers(
     labels: int, weights: Weights, n: int, seed: int, cache: Path
 ) -> tuple[Floats, Labels, npt.NDArray[np.int64]]:
-    """Inputs, labels and the full network's answers, which take longest and are kept."""
+    """Return inputs, labels and the full network's answers; the slow answers are cached."""
     inputs, right = Task(labels=labels).sample(n, seed)
     path = cache / f"labels-{labels}-{len(weights.hidden)}-answers-{n}-{seed}.npz"
     if not path.exists():

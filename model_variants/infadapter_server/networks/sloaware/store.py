@@ -1,4 +1,4 @@
-"""Arrays in a file that is whole or not there, and whose checksums are read with it."""
+"""Store arrays in files that are written atomically and checked by checksum on reading."""
 
 import os
 import zipfile
@@ -13,11 +13,11 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "infadapter" / "slo
 
 
 class BadNetworkFile(ValueError):
-    """A file of weights or tables that can't be used; says what to do."""
+    """A file of weights or tables is unusable; the message says what to do."""
 
 
 def write(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Beside it first, so that a reader finds the old file or the new one, never a half."""
+    """Write the arrays atomically, so that a reader never finds a partial file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(f".{os.getpid()}.part")
     with beside.open("wb") as file:
@@ -26,7 +26,7 @@ def write(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
 
 
 def read(path: Path, *names: str) -> list[npt.NDArray[Any]]:
-    """These arrays; each is held to the CRC-32 that was written with it."""
+    """Return the named arrays, checked against their CRC-32. Raises BadNetworkFile."""
     if path.exists() and not path.is_file():
         raise BadNetworkFile(f"{path} is no regular file: delete it and make it anew")
     try:

@@ -1,8 +1,8 @@
 """
-SUSHI's table of latencies, measured: SubNets on this CPU, with each SubGraph's copies kept.
+Measure SUSHI's latency table: SubNets on this CPU, with each SubGraph's copies kept.
 
-Time is the thread's CPU time, since whoever else works on the machine would be in the wall clock's;
-with one thread and nobody else they are the same.
+Times are the thread's CPU time, since wall-clock time would include other processes' work. With one
+thread on an idle machine both are equal.
 """
 
 import time
@@ -32,7 +32,7 @@ WEIGHT_BYTES = 4
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A SubNet of OFA-ResNet50, by what it has of each layer."""
+    """A SubNet of OFA-ResNet50, as its slice of each layer."""
 
     name: str
     accuracy: float
@@ -62,20 +62,20 @@ class OnCpu:
         self.subgraphs = [{}, *(graph for graph in cut if graph)]
 
     def beside(self) -> "OnCpu":
-        """The same weights, with copies of its own."""
+        """Return an instance that shares the weights but keeps its own packed copies."""
         other = copy(self)
         other._packed = PackedSlices(self._weights, self.budget_bytes)
         return other
 
     def run_ms(self, row: int) -> float:
-        """One inference of a SubNet, with what is kept now."""
+        """Run one inference of a SubNet with the copies kept now; return its CPU time."""
         return _cpu_ms(lambda: run(self._inputs[row], self.shapes[row].parts, self._packed))
 
     def keep_ms(self, column: int) -> float:
         return _cpu_ms(lambda: self._packed.keep(self.subgraphs[column]))
 
     def copied(self, parts: Slices) -> dict[int, Slice]:
-        """What of a SubNet must be copied if it isn't kept."""
+        """Return the SubNet's slices that must be copied unless they are kept."""
         return {at: part for at, part in parts.items() if self._packed.must_copy(at, part)}
 
     def _size(self, layer: int) -> float:
@@ -83,7 +83,7 @@ class OnCpu:
 
 
 def measured(cpu: OnCpu, repeats: int, tell: Callable[[int, int], None]) -> BackEnd:
-    """The least of so many rounds, in each of which every pair has its turn: others only add."""
+    """Return the table of minimum times of every pair over `repeats` rounds, as noise only adds."""
     rows, columns = range(len(cpu.shapes)), range(len(cpu.subgraphs))
     took: list[list[list[float]]] = [[[] for _ in columns] for _ in rows]
     filled = np.array([_bytes(graph) for graph in cpu.subgraphs])

@@ -1,5 +1,5 @@
 """
-Packed copies of what SubNets use of shared weights: on CPUs, what SUSHI's buffer is on the chip.
+Packed copies of SubNets' shared weights: the CPU counterpart of SUSHI's on-chip buffer.
 
 A SubNet with fewer channels than the SuperNet uses weights that don't lie next to each other, and
 copies them before it can compute: that is fetching. A copy that was kept serves a SubNet of the
@@ -27,9 +27,9 @@ class PackedSlices:
         self._kept: dict[int, Tensor] = {}
 
     def keep(self, subgraph: Slices) -> int:
-        """Copy this SubGraph in place of the one before; bytes that were copied.
+        """Replace the kept SubGraph by this one; return the number of bytes copied.
 
-        Raises ValueError where it is larger than the budget.
+        Raises ValueError if it is larger than the budget.
         """
         views = {layer: self._view(layer, part) for layer, part in subgraph.items()}
         if sum(view.nbytes for view in views.values()) > self._most_bytes:
@@ -44,7 +44,7 @@ class PackedSlices:
         return copied
 
     def weight(self, layer: int, part: Slice) -> Tensor:
-        """Its weights in a row: kept, or copied now if they don't lie so already."""
+        """Return the slice's weights, contiguous: kept, or copied now unless contiguous already."""
         view, kept = self._view(layer, part), self._kept.get(layer)
         if kept is not None and len(view) <= len(kept) and kept.shape[1:] == view.shape[1:]:
             return kept[: len(view)]

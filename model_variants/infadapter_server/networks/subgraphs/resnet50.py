@@ -1,5 +1,5 @@
 """
-OFA-ResNet50 (Once-for-all, ICLR'20) on shared weights: a SubNet is what it has of each layer.
+OFA-ResNet50 (Once-for-all, ICLR'20) on shared weights: a SubNet is a slice of each layer.
 
 For measuring time: weights are random, normalisation is folded into them, the classifier is left
 out. Layers are numbered as in the SuperNet: three of the stem, then each block's, whose shortcut
@@ -21,7 +21,7 @@ STEM, BLOCKS = (0, 1, 2), (4, 4, 6, 4)
 
 
 def largest(subnets: list[Slices]) -> dict[int, Slice]:
-    """What holds all of them."""
+    """Return the smallest slices that contain all SubNets."""
     found: dict[int, Slice] = {}
     for layer, part in (item for subnet in subnets for item in subnet.items()):
         old = found.get(layer, part)
@@ -32,7 +32,7 @@ def largest(subnets: list[Slices]) -> dict[int, Slice]:
 
 
 def random_weights(layers: Mapping[int, Slice]) -> dict[int, Tensor]:
-    """As large as keeps what flows through them of one size."""
+    """Return random weights, scaled to keep the variance of activations across layers."""
     return {
         layer: torch.randn(part.kernels, part.channels, part.side, part.side)
         * (part.channels * part.side * part.side) ** -0.5
@@ -55,7 +55,7 @@ def run(x: Tensor, subnet: Slices, weights: PackedSlices) -> Tensor:
 
 
 def _stages() -> Iterator[list[int]]:
-    """The first layer of each block."""
+    """Yield, for each stage, the first layer of each of its blocks."""
     at = len(STEM)
     for blocks in BLOCKS:
         yield [at, *(at + 4 + 3 * number for number in range(blocks - 1))]
