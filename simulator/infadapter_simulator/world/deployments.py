@@ -33,9 +33,9 @@ class Deployments:
         world.controllers.append(self.settle)
 
     def all(self) -> Sequence[Deployment]:
-        for target in {pod.target for pod in self._world.pods} - self._by_target.keys():
-            pods = self.live(target)
-            if pods:
+        found = dict.fromkeys(pod.target for pod in self._world.pods)  # in order, unlike a set
+        for target in (target for target in found if target not in self._by_target):
+            if pods := self.live(target):
                 first = pods[0].size
                 self._by_target[target] = Deployment(
                     target=target, replicas=len(pods), template=first
