@@ -22,7 +22,7 @@ from infadapter_solver.problem import CPU
 SIZES = (100, 200, 300, 400, 600, 800, 1000)
 """Pod sizes of the profiles that ship, millicores; sizes in between are interpolated."""
 
-SMALLEST = {"glyph-3": 200, "glyph-4": 300, "glyph-5": 400}
+SMALLEST = {"glyph-4": 200, "glyph-5": 300}
 """Smallest sizes, millicores. On smaller ones a single inference takes about as long as the SLO."""
 
 _REQUESTS = 600  # per size, so that every rate has the hundred that a p99 needs

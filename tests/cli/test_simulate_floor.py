@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from infadapter.command_line import main
 
-LADDER = Path(__file__).parents[2] / "manifests" / "examples" / "ladder.yaml"
+LADDER = Path(__file__).with_name("ladder_profile.yaml")
 GLYPH_1, GLYPH_2, GLYPH_3 = 0.8364, 0.88525, 0.91425
 
 
@@ -128,7 +128,7 @@ def test_what_if_mixes_points_as_one_reckons_by_hand(trace: str) -> None:
     A pod of 0.1 cores answers 66 requests a second with glyph-2, or 90 with glyph-1. At 70 it is
     always busy: of each second, x requests take 1/66 s, and the others that are in time 1/90 s.
     """
-    profile = yaml.safe_load(LADDER.read_text().rpartition("---\n")[2])["spec"]
+    profile = yaml.safe_load(LADDER.read_text())["spec"]
     rates = {
         row["operatingPoint"]: row["saturationRps"]
         for row in profile["allocations"]

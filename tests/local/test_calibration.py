@@ -146,7 +146,7 @@ async def test_a_server_that_answers_nothing_is_named() -> None:
         await flooded([place(Pod(0.0))], ignored)
 
 
-@pytest.mark.parametrize(("speed", "sizes"), [(1.0, [100, 200]), (0.5, [200]), (0.35, [])])
+@pytest.mark.parametrize(("speed", "sizes"), [(1.0, [100, 200]), (0.5, [200]), (0.25, [])])
 def test_smaller_sizes_are_expected_to_serve_in_proportion(speed: float, sizes: list[int]) -> None:
     """And where this machine is too slow for one, nothing is expected of it."""
     profile = shipped_profiles()[1]
@@ -162,5 +162,5 @@ def test_smaller_sizes_are_expected_to_serve_in_proportion(speed: float, sizes: 
 
 def test_what_comes_next_is_told_as_often_as_was_said() -> None:
     profiles = shipped_profiles()
-    assert steps(profiles, Quotas(Path("/nowhere"))) == 5 + 4 * 14 + 5
+    assert steps(profiles, Quotas(Path("/nowhere"))) == 5 + 4 * 15 + 7
     assert steps(profiles, Cores()) == 5 + 4 * 5
