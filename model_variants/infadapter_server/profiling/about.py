@@ -1,4 +1,6 @@
-"""What is put together about a server before it is measured: by the options, it, and the file."""
+"""
+The profile's facts besides its measurements: from the options, the server, and the existing file.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -18,7 +20,9 @@ GLYPHS = (1, 1, 32, 32)  # a request's shape in the demo's task
 async def accuracy_of(
     order: Order, facts: ServerFacts, journal: Journal, point: str | None = None
 ) -> float | None:
-    """By the labelled set, where there is one, of a server that is held to this point."""
+    """
+    Measure the accuracy on the labelled set, if one is given, with the server held to this point.
+    """
     if order.labelled is None:
         return order.accuracy
     question = {"accuracy_at": point}
@@ -39,8 +43,8 @@ def about(
     points: Sequence[OperatingPoint] = (),
 ) -> Profile:
     """
-    Put together what is known besides the curve: the options, the server, the file, in turn.
-    Operating points have accuracies of their own.
+    Return the profile's facts: from the options, else the server, else the file. Operating points
+    have accuracies of their own.
     """
     cold_s, warm_s = started_s
     known = (before.accuracy, before.load_time_s) if before else (None, None)
@@ -62,7 +66,7 @@ def about(
 
 
 def with_points(profile: Profile, measured: Iterable[OperatingPoint]) -> Profile:
-    """With these beside the others that it has, the most accurate first."""
+    """Return the profile with these operating points beside its others, the most accurate first."""
     known = {point.name: point for point in (*profile.operating_points, *measured)}
     points = sorted(known.values(), key=lambda point: -point.accuracy)
     return replace(profile, accuracy=points[0].accuracy, operating_points=tuple(points))

@@ -1,8 +1,8 @@
 """
-A server that answers at one of its operating points only, for as long as that is measured.
+Restrict a server to one of its operating points while that point is measured.
 
-A request can ask for an accuracy, not for a point: so the server is told which one may serve, and
-what was allowed before is set back at the end.
+A request can ask for an accuracy, but not for a point. So the server is told which point may serve,
+and the previous setting is restored at the end.
 """
 
 import statistics
@@ -26,7 +26,7 @@ _LOOKS = 5
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What a server says of its points; `before` is what it is told at the end."""
+    """The points that a server reports; `before` is the setting to restore at the end."""
 
     endpoint: Endpoint
     path: str
@@ -34,7 +34,7 @@ class Allowed:
     before: Mapping[str, object]
 
     def as_before(self, journal: Journal) -> "Allowed":
-        """With what was allowed before an earlier run that was killed, and left one point."""
+        """Return the setting to restore after an earlier run that was killed and left one point."""
         question = {"points": "allowed"}
         noted: Mapping[str, object] | None = journal.recall(question)
         if noted is None:
@@ -46,7 +46,7 @@ class Allowed:
 
     @asynccontextmanager
     async def only(self, name: str) -> AsyncIterator[None]:
-        """Within, every request is answered at this point. Raises ProfileError."""
+        """Let every request be answered at this point within the context. Raises ProfileError."""
         try:  # neither is awaited: an interrupt must not let the one overtake the other
             self._tell({"allowed": [name]})
             yield
@@ -70,7 +70,7 @@ class Allowed:
 
 
 async def ask_points(endpoint: Endpoint) -> Allowed | None:
-    """None where the server has no operating points, or none that it tells of."""
+    """Return the server's operating points, or None if it has none or reports none."""
     model = model_of(endpoint)
     if model is None:
         return None
@@ -95,7 +95,7 @@ async def ask_points(endpoint: Endpoint) -> Allowed | None:
 
 
 async def one_request_s(allowed: Allowed, point: str, body: bytes) -> float:
-    """The median time of single requests at a point."""
+    """Return the median latency of single requests at a point, s."""
     async with allowed.only(point):
         looks = [await aside(_timed, allowed.endpoint, body) for _ in range(_LOOKS)]
     return statistics.median(looks[1:])  # the first one may have had to warm up

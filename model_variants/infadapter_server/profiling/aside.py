@@ -1,4 +1,4 @@
-"""Blocking requests beside the event loop, which nobody has to wait for."""
+"""Blocking requests in threads that the event loop does not join."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,8 +15,9 @@ Found = TypeVar("Found")
 
 async def aside(ask: Callable[Given, Found], *given: Given.args, **named: Given.kwargs) -> Found:
     """
-    As asyncio.to_thread, whose threads are joined when the loop ends: after Ctrl-C a server that
-    takes connections and never answers was waited for until the request's own time was over.
+    Run a blocking function in a thread, like asyncio.to_thread. The loop joins the threads of that
+    one when it ends, so after Ctrl-C it waited for a server that never answers until the request
+    timed out.
     """
     loop = asyncio.get_running_loop()
     answered: asyncio.Future[Found] = loop.create_future()

@@ -1,4 +1,6 @@
-"""Whether a server batches as is said of it: a batch limit is part of what a profile is for."""
+"""
+Check a server's batch limit against the batches that it executed: a profile is for one batch limit.
+"""
 
 from collections.abc import Mapping
 
@@ -11,17 +13,17 @@ _UNKNOWN = (
 
 
 def check_known(given: int | None, ran: Mapping[int, float], configured: int | None) -> None:
-    """Before anything is measured. Raises ProfileError where a batch limit can't be judged."""
+    """Check before measuring that the batch limit can be verified. Raises ProfileError."""
     if given is not None and given > 1 and not ran and configured is None:
         raise ProfileError(_UNKNOWN.format(given=given))
 
 
 def batch_size(given: int | None, ran: Mapping[int, float], configured: int | None) -> int:
     """
-    The limit that was measured: what was given, if the executions agree, else what they show.
+    Return the measured limit: the given one if the executions agree, else what they show.
 
-    `ran` is cumulative, as Prometheus writes it, and its bounds are those of a power of two: a
-    limit of 6 shows as 8. Raises ProfileError.
+    `ran` is cumulative, as Prometheus writes histograms, and its bounds are powers of two: a limit
+    of 6 shows as 8. Raises ProfileError.
     """
     if not ran:
         found = configured or 1
@@ -41,6 +43,6 @@ def batch_size(given: int | None, ran: Mapping[int, float], configured: int | No
 
 
 def _largest(ran: Mapping[int, float]) -> int:
-    """The first bound beyond which nothing was run; 1 where nothing was run at all."""
+    """Return the first bound that no execution exceeded; 1 without executions."""
     most = max(ran.values())
     return min((bound for bound, count in ran.items() if count == most), default=1) if most else 1

@@ -1,4 +1,4 @@
-"""A running server as the bench of a search: load on it, watched for what else happens to it."""
+"""A running server under the load of a search, monitored for other load."""
 
 import dataclasses
 import json
@@ -15,7 +15,7 @@ from infadapter_workload.outcomes import GIVEN_UP, Outcome
 
 @dataclass(slots=True)
 class Watched:
-    """A load of which it is known whether it was the only one."""
+    """A load generator that detects other load during its own."""
 
     load: Load
     watch: Watch
@@ -54,14 +54,14 @@ class Watched:
             self.disturbances.append(disturbed)
 
     def take_disturbances(self) -> list[str]:
-        """What disturbed the loads since this was last asked."""
+        """Return the disturbances since the last call."""
         found, self.disturbances = self.disturbances, []
         return found
 
 
 @dataclass(frozen=True, slots=True)
 class ServerBench:
-    """Takes the steps of a search on a server."""
+    """Executes the steps of a search on a server."""
 
     load: Watched
     saturation_rps: float
@@ -79,10 +79,10 @@ class ServerBench:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """A bench that takes only the steps that the journal does not hold.
-
-    A step that was spoilt, or at which the server failed, is not noted unless it counts: the same
-    command would find it again, and end with the same words for ever.
+    """
+    A bench that executes only the steps that the journal lacks. Disturbed and failed steps are
+    recorded only if they count: otherwise the same command would read them again, and end the same
+    way for ever.
     """
 
     bench: Bench

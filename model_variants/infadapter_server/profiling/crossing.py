@@ -1,9 +1,10 @@
-"""Where the percentile crosses the SLO: the capacity.
+"""
+Estimate the rate at which the latency percentile crosses the SLO: the capacity.
 
-At one rate the percentile of a queue is nearly all chance: its few long queues decide. Two things
+At a single rate a queue's percentile is mostly chance, since its few long queues decide. Two facts
 help. Near the capacity 1 / percentile falls linearly with the rate, so a line through windows on
-both sides says how latencies scale; and with that scale all windows can be moved to one rate and
-their requests pooled, so that the percentile is one of thousands of requests. Pure.
+both sides tells how latencies scale. With that scale all windows can be moved to one rate and their
+requests pooled, so that the percentile is that of thousands of requests. Pure.
 """
 
 import math
@@ -29,16 +30,16 @@ _REACH = 1.0  # strain; beyond, moving a window to the capacity is guessing
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What was seen at one rate."""
+    """The observation at one rate."""
 
     rate_rps: float
     seen: Seen
 
     def strain(self, goal: Goal) -> float:
         """
-        Below 0 within the SLO, above 0 beyond it, never above 1: 1 - SLO / percentile. Where that
-        request was refused, as steep as a queue's: the odds of a miss grow by the logarithm of
-        1 / epsilon faster than the latency does.
+        Return 1 - SLO / percentile: below 0 within the SLO, above 0 beyond it, at most 1. If the
+        request at the percentile was refused, the slope is as steep as a queue's: the odds of a
+        miss grow by the logarithm of 1 / epsilon faster than the latency does.
         """
         rank = int(goal.epsilon * self.seen.sent)  # so many may lie beyond the percentile
         if rank >= self.seen.unanswered + len(self.seen.tail):
@@ -51,20 +52,25 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """A capacity, and how steeply the strain grows with the logarithm of the rate there."""
+    """A capacity, and the slope of the strain in the logarithm of the rate there."""
 
     rps: float
     slope: float
 
 
 def expected(goal: Goal, rps: float) -> Crossing:
-    """What holds of M/D/1 in heavy traffic, where waiting decays by 2 (1 - load) a service."""
+    """
+    Return the crossing of M/D/1 in heavy traffic, where waiting decays by 2 (1 - load) per service.
+    """
     slope = 2 * goal.slo_s * rps / math.log(1 / goal.epsilon)
     return Crossing(rps, max(slope, _LEAST_SLOPE))
 
 
 def line(windows: Sequence[Window], goal: Goal, start: Crossing) -> Crossing:
-    """A line through the strains, from what was expected before: it says where to look next."""
+    """
+    Fit a line through the strains, with the expected crossing as prior. It says which rate to try
+    next.
+    """
     x = np.log([w.rate_rps / start.rps for w in windows])
     strain = np.array([w.strain(goal) for w in windows])
     found = start
@@ -74,7 +80,7 @@ def line(windows: Sequence[Window], goal: Goal, start: Crossing) -> Crossing:
 
 
 def _line(x: Floats, strain: Floats, start: Crossing, before: Crossing) -> Crossing:
-    """Least squares with a prior; windows far from the last crossing count for little."""
+    """Fit by least squares with a prior; windows far from the last crossing have little weight."""
     away = before.slope * (x - math.log(before.rps / start.rps))
     weight = 1 / (1 + away**4) / _NOISE**2
     rows = np.stack([np.ones_like(x), x])
@@ -87,7 +93,10 @@ def _line(x: Floats, strain: Floats, start: Crossing, before: Crossing) -> Cross
 
 
 def pooled(windows: Sequence[Window], goal: Goal, start: Crossing) -> float:
-    """The rate at which all windows' requests together, moved there, miss as many as may be."""
+    """
+    Return the rate at which the requests of all windows, moved there, have the allowed share of
+    misses.
+    """
     found = line(windows, goal, start)
     near = [w for w in windows if abs(math.log(w.rate_rps / found.rps)) * found.slope <= _REACH]
     near = near if len(near) >= 2 else list(windows)

@@ -1,9 +1,10 @@
-"""Whether somebody else loaded the server or the machine while something was measured.
+"""
+Detect load of others on the server or the machine during a measurement.
 
-The server counts its arrivals, and we know what we sent: what is more came from others. The kernel
-counts the CPU of the machine, of the server and of us: what is left went to others, and what the
-hypervisor took (steal) to the machine's neighbours. Either makes a measurement one of something
-else than the server.
+The server counts its arrivals, and we know how many we sent: the rest came from others. The kernel
+counts the CPU time of the machine, of the server and of us: the rest was used by other programs,
+and what the hypervisor took (steal) by other virtual machines. Either would falsify the
+measurement.
 """
 
 import re
@@ -19,17 +20,17 @@ from infadapter_server.profiling.processes import (
 )
 
 FOREIGN_SHARE = 0.01
-"""Of our own requests: a probe's are fewer."""
+"""Foreign requests that are tolerated, as a share of our own; health probes are fewer."""
 FOREIGN_LEAST = 2
 OTHERS_SHARE = 0.05
-"""Of the machine's cores."""
+"""CPU of others that is tolerated, as a share of the machine's cores."""
 STOLEN_SHARE = 0.03
 _SHORTEST_S = 0.2  # below, the kernel's ticks of 10 ms say too little
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """Counters at one moment; None where they can't be read."""
+    """Counters at one moment; None if unreadable."""
 
     at_s: float
     arrivals: float | None = None
@@ -57,12 +58,12 @@ class Watch:
         )
 
     def disturbed(self, before: Reading, after: Reading, sent: int) -> str | None:
-        """What disturbed us between two readings, as a clause, if anything did."""
+        """Return what disturbed the measurement between two readings, as a clause, or None."""
         return foreign(before, after, sent) or busy(before, after, self.cores)
 
 
 def once_each(clauses: Iterable[str]) -> list[str]:
-    """Of those that differ in their numbers only, the first."""
+    """Return the clauses without those that differ from an earlier one in numbers only."""
     kinds: dict[str, str] = {}
     for clause in clauses:
         kinds.setdefault(re.sub(r"[\d.e+]+", "", clause), clause)
@@ -70,7 +71,7 @@ def once_each(clauses: Iterable[str]) -> list[str]:
 
 
 def foreign(before: Reading, after: Reading, sent: int) -> str | None:
-    """Requests that the server counted and we did not send."""
+    """Return a clause on requests that the server counted and we did not send, or None."""
     if before.arrivals is None or after.arrivals is None:
         return None
     more = after.arrivals - before.arrivals - sent
@@ -81,7 +82,7 @@ def foreign(before: Reading, after: Reading, sent: int) -> str | None:
 
 
 def busy(before: Reading, after: Reading, cores: int) -> str | None:
-    """CPU that neither the server nor we used."""
+    """Return a clause on CPU time that neither the server nor we used, or None."""
     elapsed_s = after.at_s - before.at_s
     if before.machine is None or after.machine is None or elapsed_s < _SHORTEST_S:
         return None

@@ -1,11 +1,11 @@
 """
-By how much a machine's speed differs between two runs, told from how it drifts within one.
+Estimate by how much a machine's speed differs between two runs, from its drift within one run.
 
-A machine that is slow now has been so for seconds or for minutes, and a run of a minute has not
-seen the end of the latter. Its speed is taken for a process that forgets exponentially (Ornstein
-and Uhlenbeck's), seen with noise: how long it remembers is unknown, so each memory counts by its
-likelihood. Swings that came and went widen an interval by what they were, a drift that still goes
-on by what it may come to. What lasts for longer than the longest memory no run tells. Pure.
+A slowdown lasts for seconds or for minutes, and a run of a minute does not see the end of a long
+one. The speed is modelled as a process that forgets exponentially (Ornstein–Uhlenbeck), observed
+with noise. Its memory is unknown, so every memory counts by its likelihood. Swings that came and
+went widen the interval by their size, a drift that continues by what it may become. Changes slower
+than the longest memory cannot be seen in a run. Pure.
 """
 
 import math
@@ -36,8 +36,8 @@ class Speed:
 
 def between_runs(speeds: Sequence[Speed], run_s: float, windows: int) -> float | None:
     """
-    Half of the 95 % interval of the logarithm of the ratio of two such runs' mean speeds, told by
-    the speeds in so many windows. None: too few tell.
+    Return half of the 95 % interval of the logarithm of the ratio of two such runs' mean speeds,
+    from the speeds in this many windows; None if there are too few.
     """
     if len(speeds) < LEAST_SPEEDS:
         return None
@@ -54,7 +54,7 @@ def between_runs(speeds: Sequence[Speed], run_s: float, windows: int) -> float |
 
 
 def _fitted(seen: Floats, correlation: Floats, noise: float) -> tuple[float, float]:
-    """The logarithm of the likelihood, and the drift's variance: mean and scale are unknown."""
+    """Return the log-likelihood and the drift's variance, with unknown mean and scale."""
     more = len(seen) - 1
     covariance = correlation + noise * np.eye(len(seen))
     inverse = np.linalg.inv(covariance)
@@ -66,5 +66,5 @@ def _fitted(seen: Floats, correlation: Floats, noise: float) -> tuple[float, flo
 
 
 def _of_a_mean(memories: float) -> float:
-    """The variance of the mean over so many memories, of that at a moment."""
+    """Return the variance of a mean over this many memories, relative to that at one moment."""
     return 2 / memories * (1 - (1 - math.exp(-memories)) / memories)

@@ -1,6 +1,6 @@
 """
-A server that was started must not outlive who measures it: after a SIGKILL nobody would stop it,
-and the next run would find it on the port, or beside its own.
+End started servers when the profiler is killed. After a SIGKILL nothing else would stop them, and
+the next run would find one on its port, or beside its own server.
 """
 
 import asyncio
@@ -19,16 +19,20 @@ kill -s TERM -- "-$group"
 for second in $(seq {GRACE_S}); do kill -s 0 -- "-$group" || exit; sleep 1; done
 kill -s KILL -- "-$group"
 """
-"""A second line comes never: when its standard input ends, the process that had it is gone."""
+"""
+The shell waits for a second line that never comes: its standard input ends with the process that
+holds it.
+"""
 
 
 @asynccontextmanager
 async def guarded() -> AsyncIterator[Callable[[], None]]:
-    """Until this is left, a shell waits for our end, to end the process groups that it is told of.
+    """
+    Run a shell that ends the given process groups when this process ends.
 
-    What is given is called in a new process before it becomes the server: told by us, once it is
-    there, the shell would not know of one that was started in the moment of our end. Raises
-    ProfileError where there is no shell.
+    The yielded function must be called in a new process before it becomes the server. If we told
+    the shell afterwards, it would not know of a server that was started just before our end. Raises
+    ProfileError if there is no shell.
     """
     reads, writes = os.pipe()
     try:

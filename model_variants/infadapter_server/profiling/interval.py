@@ -1,10 +1,11 @@
 """
-The interval that the next run's capacity lies in: by chance in both runs, and by the machine.
+Prediction interval for the capacity in the next run: from chance in both runs, and from the
+machine.
 
-What windows of a queue differ by, by chance, averages out over a run; a run whose windows agree by
-luck states no less of it. What they differ by beyond that is the machine's, and need not: one that
-is slow in a window may be so for all of the next run. A drift that hardly shows between windows
-seconds apart is told from the machine's speed (drift.py). Pure.
+Differences between windows that are a queue's chance average out over a run, and a run whose
+windows agree by luck is no more certain. Differences beyond that come from the machine and need not
+average out: a machine that is slow in one window may be slow for the whole next run. A drift that
+hardly shows between neighbouring windows is estimated from the machine's speed (drift.py). Pure.
 """
 
 import math
@@ -23,10 +24,10 @@ def with_interval(
     windows: Sequence[Window], goal: Goal, start: Crossing, drift: float | None
 ) -> KnownCapacity:
     """
-    The capacity with a 95 % prediction interval for the next run.
+    Return the capacity with a 95 % prediction interval for the next run.
 
-    `drift` is half of the interval's width by the machine's speed, of the logarithm; None where
-    nothing tells that.
+    `drift` is half the interval's width caused by the machine's speed, of the logarithm; None if
+    unknown.
     """
     n = len(windows)
     whole, spread = _jackknife(windows, goal, start)
@@ -45,7 +46,7 @@ def with_interval(
 
 
 def _jackknife(windows: Sequence[Window], goal: Goal, start: Crossing) -> tuple[float, float]:
-    """The logarithm of the capacity, and how much that of a single window deviates."""
+    """Return the logarithm of the capacity, and the deviation of a single window's."""
     n = len(windows)
     whole = math.log(pooled(windows, goal, start))
     without = [math.log(pooled([*windows[:i], *windows[i + 1 :]], goal, start)) for i in range(n)]
@@ -55,19 +56,21 @@ def _jackknife(windows: Sequence[Window], goal: Goal, start: Crossing) -> tuple[
 
 def _of_a_queue(windows: Sequence[Window], goal: Goal) -> float:
     """
-    The variance, of the logarithm, that a window of a queue has at least.
+    Return the least variance, of the logarithm, of a queue's window.
 
-    In heavy traffic the share that is missed varies by the time in which the queue forgets, over
-    the time in which it misses; and grows with the rate the more steeply the longer that is. So
-    the SLO does not matter for the rate: two over the misses that are allowed, over the square of
-    the logarithm of epsilon, are left.
+    In heavy traffic the share of misses varies with the time in which the queue forgets, divided by
+    the time in which it misses, and its slope in the rate grows with the same time. So the SLO
+    cancels out for the rate: what remains is two over the allowed misses, over the square of the
+    logarithm of epsilon.
     """
     requests = sum(window.seen.sent for window in windows) / len(windows)
     return 2 / (goal.epsilon * requests) / math.log(1 / goal.epsilon) ** 2
 
 
 def student_95(freedom: int) -> float:
-    """The two-sided 95 % quantile of Student's t (Abramowitz & Stegun 26.7.5, exact below 4)."""
+    """
+    Return the two-sided 95 % quantile of Student's t (Abramowitz & Stegun 26.7.5, exact below 4).
+    """
     exact = {1: 12.706, 2: 4.303, 3: 3.182}
     if freedom in exact:
         return exact[freedom]

@@ -1,7 +1,8 @@
-"""What was measured so far, beside the profile to be: an interrupted run goes on where it was.
+"""
+Journal of a run beside its profile, so that an interrupted run continues.
 
-The search asks the same questions in the same order when it gets the same answers. So it is run
-again from the start, and what the journal holds is answered from there.
+The search asks the same questions in the same order if it gets the same answers. So it is run again
+from the start, and the journal answers what it has recorded.
 """
 
 import fcntl
@@ -21,15 +22,17 @@ from infadapter_server.profiling.steps import Seen
 
 Json = dict[str, Any]
 FORMAT = [2, *Seen.__dataclass_fields__]
-"""Raise the number when questions or answers mean something else: older journals aren't read."""
+"""
+Raise the number if questions or answers change their meaning: older journals are then not read.
+"""
 
 
 @dataclass(slots=True)
 class Journal:
-    """A file of lines with checksums; the first says what is measured, and all others begin anew.
-
-    Nothing is written before the first new answer: who is told that an earlier run's steps are not
-    used, and stops, has lost nothing.
+    """
+    A file of lines with checksums. The first line says what is measured; if that differs, all
+    others are dropped. Nothing is written before the first new answer: a user who learns that an
+    earlier run's steps are not used, and stops, has lost nothing.
     """
 
     path: Path
@@ -42,11 +45,13 @@ class Journal:
 
     @property
     def waiting(self) -> int:
-        """How many answers of an earlier run were not asked for yet."""
+        """The number of recorded answers that have not been asked for yet."""
         return len(self.known) - self.next
 
     def recall(self, question: Json) -> Any:
-        """The answer to the next question, if that is what was asked then; else forget the rest."""
+        """
+        Return the recorded answer if this question is the next recorded one; else drop the rest.
+        """
         if self.waiting:
             if self.known[self.next]["question"] == question:
                 self.next += 1
@@ -55,7 +60,7 @@ class Journal:
         return None
 
     def rests_on(self, fact: Json) -> None:
-        """What all later answers are worth nothing without."""
+        """Record a fact without which all later answers are invalid."""
         earlier = self.waiting
         if self.recall(fact) is None:
             self.facts.append(fact)
@@ -63,7 +68,7 @@ class Journal:
                 _say(self.path, f"is of another {', '.join(fact)}")
 
     def note(self, question: Json, answer: Any) -> None:
-        """Raises ProfileError where it can't be written."""
+        """Record an answer. Raises ProfileError if it cannot be written."""
         del self.known[self.next :], self.ends[1 + self.next :]
         if not self.ends:
             self._append({"format": FORMAT, "about": self.about})
@@ -77,7 +82,7 @@ class Journal:
         self.next = len(self.known)
 
     def forget(self) -> None:
-        """All of it: the same questions have other answers now."""
+        """Drop everything, because the same questions have other answers now."""
         self.known.clear()
         self.ends.clear()
         self.next = 0
@@ -97,7 +102,7 @@ class Journal:
         self.ends.append(start + len(line))
 
     def _read(self) -> None:
-        """What an earlier run noted, as far as it is whole."""
+        """Read the intact lines of an earlier run."""
         self.file.seek(0)
         lines = self.file.read().split(b"\n")[:-1]
         entries = _whole(lines)
@@ -111,7 +116,7 @@ class Journal:
 
 @contextmanager
 def opened(path: Path, about: Mapping[str, object]) -> Iterator[Journal]:
-    """The journal of a run, for one run at a time. Raises ProfileError."""
+    """Open the journal of a run, exclusively. Raises ProfileError."""
     there = path.exists()
     try:
         file = path.open("a+b", buffering=0)
@@ -141,7 +146,7 @@ def opened(path: Path, about: Mapping[str, object]) -> Iterator[Journal]:
 
 
 def _whole(lines: list[bytes]) -> list[Json]:
-    """The first lines, up to one that is not as it was written."""
+    """Return the lines up to the first that is damaged."""
     entries: list[Json] = []
     for line in lines:
         checksum, _, text = line.partition(b" ")

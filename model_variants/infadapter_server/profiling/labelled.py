@@ -1,4 +1,4 @@
-"""Accuracy on a labelled set: what a variant answers, held against what is right."""
+"""Measure the accuracy of a variant on a labelled set."""
 
 import hashlib
 import math
@@ -18,12 +18,12 @@ _INPUTS = ("images", "x", "inputs")
 _LABELS = ("labels", "y")
 
 Ask = Callable[[bytes], bytes]
-"""Send one request's body, give back the answer's; raises ProfileError."""
+"""Sends the body of a request and returns that of the answer; raises ProfileError."""
 
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """Inputs, each one row, and the class that each belongs to."""
+    """Inputs, one per row, with their classes."""
 
     inputs: npt.NDArray[np.float32]
     labels: npt.NDArray[np.int64]
@@ -37,7 +37,7 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """A share of right answers, and the standard error of so many."""
+    """The share of correct answers with its standard error."""
 
     share: float
     error: float
@@ -62,7 +62,7 @@ def read_labelled(path: Path) -> Labelled:
 
 
 async def measure_accuracy(labelled: Labelled, ask: Ask, input_name: str) -> Accuracy:
-    """One request after the other: this is no load. Raises ProfileError or BodyError."""
+    """Send one request after the other, which is no load. Raises ProfileError or BodyError."""
     right = 0
     for row, label in zip(labelled.inputs, labelled.labels.tolist(), strict=True):
         answer = await aside(ask, infer_body(row[None], name=input_name))
@@ -72,7 +72,10 @@ async def measure_accuracy(labelled: Labelled, ask: Ask, input_name: str) -> Acc
 
 
 def answered_class(answer: bytes) -> int:
-    """The class with the highest score in the first output, or the class itself, if it is one."""
+    """
+    Return the class with the highest score in the first output, or the output itself if it is a
+    class.
+    """
     try:
         output = orjson.loads(answer)["outputs"][0]
         data = np.asarray(output["data"]).ravel()

@@ -1,7 +1,8 @@
-"""How many windows a search has, how long they are, and where it begins. Pure.
+"""
+The number and length of a search's windows, and its first rate. Pure.
 
-Nothing here is in milliseconds of one machine: windows last as many SLOs, and hold as many
-requests, as it takes.
+Nothing here is a number of milliseconds of one machine: lengths are multiples of the SLO and
+numbers of requests.
 """
 
 import math
@@ -22,7 +23,7 @@ _SETTLINGS = 12.0  # a window that begins with an empty queue finds too few long
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The windows about a rate: how many, and how long each is, without its warm-up and with it."""
+    """The windows around a rate: their number, and their length without and with the warm-up."""
 
     start: Crossing
     number: int
@@ -33,7 +34,9 @@ class Plan:
 def plan(
     goal: Goal, saturation_rps: float, rate_rps: float, *, seconds: float, spent_s: float
 ) -> Plan:
-    """Raises SearchError where the time is too short to see what may be missed."""
+    """
+    Return the windows. Raises SearchError if the time is too short to observe the allowed misses.
+    """
     rest_s = max(seconds - spent_s, (1 - BRACKET_SHARE) * seconds)
     enough_s = max(
         _MISSES / goal.epsilon / rate_rps,
@@ -53,7 +56,10 @@ def plan(
 
 
 def bracket_s(goal: Goal, enough_s: float, seconds: float) -> float:
-    """Of a window that only says where to look; no longer than when the fewest fit."""
+    """
+    Return the length of a window that only tells the direction, at most that of the shortest
+    windows.
+    """
     most_s = (1 - BRACKET_SHARE) * seconds / LEAST_WINDOWS
     return min(max(enough_s, _SLOS * goal.slo_s), most_s)
 
@@ -65,7 +71,9 @@ def warm_up_s(goal: Goal, saturation_rps: float, window_s: float) -> float:
 
 
 def guess_rps(goal: Goal, saturation_rps: float) -> float:
-    """Where M/D/1 in heavy traffic has its capacity: waiting decays by 2 (1 - load) a service."""
+    """
+    Return the capacity of M/D/1 in heavy traffic, where waiting decays by 2 (1 - load) per service.
+    """
     services = goal.slo_s * saturation_rps
     load = 1 - math.log(1 / goal.epsilon) / (2 * max(services, 1e-9))
     return saturation_rps * min(max(load, 0.3), 0.93)

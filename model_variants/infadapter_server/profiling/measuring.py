@@ -1,4 +1,4 @@
-"""What is measured of one allocation: the curve, then a capacity for each SLO."""
+"""Measure one allocation: the latency curve, then a capacity for each SLO."""
 
 import math
 from collections.abc import Awaitable, Callable
@@ -19,18 +19,18 @@ from infadapter_server.profiling.steps import Disturbed
 from infadapter_server.profiling.turns import in_turns
 
 CURVE_SHARE = 0.3
-"""Of the time, where capacities are searched for too."""
+"""Share of the time for the curve, if capacities are searched for too."""
 _CURVE_TRIES = 2
 _FORGETTINGS = 100
 NOISY = 0.2
-"""Half an interval's width, as a share of the capacity."""
+"""Half an interval's width, as a share of the capacity, above which a warning is given."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Measuring:
     """
-    One allocation; `warnings` are sentences for whoever reads the result, and what is `said` are
-    such for whoever waits for it.
+    The measurement of one allocation. `warnings` are sentences on the result, `said` are sentences
+    for the user who waits for it.
     """
 
     order: Order
@@ -44,7 +44,7 @@ class Measuring:
     said: list[str] = field(default_factory=list)
 
     async def run(self) -> ProfiledAllocation:
-        """Raises ProfileError or SearchError; what was measured until then is in the journal."""
+        """Measure. Raises ProfileError or SearchError; finished steps are in the journal."""
         curve = await self._curve()
         assert curve.saturation_rps is not None
         return replace(curve, capacity=await self._capacities(curve.saturation_rps))
@@ -76,7 +76,7 @@ class Measuring:
     async def _tried_curve(
         self, seconds: float
     ) -> tuple[ProfiledAllocation | None, ProfileError | None]:
-        """A curve, or why there is none, which may be a disturbance's fault."""
+        """Return a curve, or the error that prevented it, which may be due to a disturbance."""
         try:
             measured = await measure(
                 self.load,
@@ -112,12 +112,14 @@ class Measuring:
 
 
 def searched_s(order: Order) -> float:
-    """The time for each SLO."""
+    """Return the time for each SLO, s."""
     return (1 - CURVE_SHARE) * order.seconds / max(1, len(order.goals))
 
 
 def noisy(known: KnownCapacity, drift: float | None) -> str | None:
-    """A sentence where the interval is too wide to plan with; `drift` is the machine's part."""
+    """
+    Return a sentence if the interval is too wide for planning; `drift` is the machine's part of it.
+    """
     if not known.rps or known.low_rps is None or known.high_rps is None:
         return None
     half = (known.high_rps - known.low_rps) / 2 / known.rps
@@ -135,7 +137,10 @@ def noisy(known: KnownCapacity, drift: float | None) -> str | None:
 
 
 def hasty(known: KnownCapacity, saturation_rps: float, seconds: float) -> str | None:
-    """A sentence where the time was too short for a queue as long as the SLO to come and go."""
+    """
+    Return a sentence if the time was too short for a queue as long as the SLO to build up and
+    drain.
+    """
     enough_s = _FORGETTINGS * settles_s(known.latency_s, saturation_rps)
     if not known.rps or seconds >= enough_s:
         return None
@@ -147,7 +152,7 @@ def hasty(known: KnownCapacity, saturation_rps: float, seconds: float) -> str | 
 
 
 def moved(known: KnownCapacity, before: ProfiledAllocation | None) -> str | None:
-    """A sentence where an earlier run's interval does not hold this one."""
+    """Return a sentence if this result is outside the interval of an earlier run."""
     if before is None:
         return None
     for old in before.capacity:

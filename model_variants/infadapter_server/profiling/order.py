@@ -1,4 +1,4 @@
-"""What is asked of the profiler."""
+"""The parameters of a profiler run."""
 
 import hashlib
 import re
@@ -14,7 +14,7 @@ from infadapter_server.profiling.steps import Goal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What is to be measured, how, and where it is written."""
+    """What to measure, how, and where to write it."""
 
     endpoint: Endpoint
     name: str
@@ -38,14 +38,19 @@ class Order:
 
     @property
     def journal(self) -> Path:
-        """Beside the profile, one for each variant and size; until the whole command is done."""
+        """
+        The journal's path beside the profile, one per variant and size, until the whole command is
+        done.
+        """
         size = "-".join(f"{amount}" for amount in self.resources.values())
         batch = self.batch_size or "any"
         name = f".{self.output.name}.{self.name}.{size}.{batch}.partial"
         return self.output.with_name(name)
 
     def fingerprint(self, machine: str) -> dict[str, object]:
-        """What must be the same for an interrupted run to go on, by the options' names."""
+        """
+        Return the parameters that must be equal for an interrupted run to continue, by option name.
+        """
         return {
             "URL": str(self.endpoint),
             "--name": self.name,
@@ -67,7 +72,7 @@ class Order:
 
 
 def infer_route(url: str) -> Endpoint:
-    """Take an infer route's URL apart; UrlError for any other URL."""
+    """Parse the URL of an infer route. Raises UrlError for any other URL."""
     endpoint = parse_url(url)
     if not re.fullmatch(rf"{MODELS_PATH}/[^/?]+(/versions/[^/?]+)?/infer", endpoint.path):
         raise UrlError(f"{url!r} must end in {MODELS_PATH}/NAME/infer.")

@@ -1,7 +1,8 @@
-"""How a profile follows from outcomes. Pure: no server, no clock.
+"""
+Derive a profile from outcomes. Pure: no server, no clock.
 
-A profile says, for one size of pod, how the latency percentiles grow with the rate. Everything
-here is in seconds or milliseconds and requests per second, as the names say.
+A profile says how the latency percentiles of one pod size grow with the rate. Units are seconds or
+milliseconds and requests per second, as the names say.
 """
 
 import math
@@ -22,9 +23,9 @@ _PER_WINDOW = 20  # answers; with fewer, the edges of a window decide its rate
 
 
 def saturation_rps(outcomes: Sequence[Outcome], duration_s: float) -> float:
-    """Return the 2xx answers per second of a flood: the median of up to five windows.
-
-    The median, since one window may meet a pause of the machine. 0 when nothing was answered.
+    """
+    Return the 2xx answers per second of a flood: the median of up to five windows, since one window
+    may contain a pause of the machine. 0 without answers.
     """
     begin_s = duration_s * _SETTLING
     done_s = [o.done_s for o in outcomes if o.answered and begin_s <= o.done_s < duration_s]
@@ -37,9 +38,9 @@ def saturation_rps(outcomes: Sequence[Outcome], duration_s: float) -> float:
 
 
 def kept_up(outcomes: Sequence[Outcome]) -> bool:
-    """Say whether the server kept up with a rate, or its queue just grew while one looked.
-
-    It did not when requests were given up, or when, as the last one came, too many waited still.
+    """
+    Return whether the server kept up with the rate, rather than its queue growing meanwhile. It did
+    not if requests were given up, or if too many were still waiting when the last one arrived.
     """
     given_up = sum(outcome.error in GIVEN_UP for outcome in outcomes)
     last_s = max((outcome.scheduled_s for outcome in outcomes), default=0.0)
@@ -48,11 +49,11 @@ def kept_up(outcomes: Sequence[Outcome]) -> bool:
 
 
 def point_of(outcomes: Sequence[Outcome], duration_s: float) -> Point | None:
-    """Return what the requests of one rate say, or None when fewer than two were served.
+    """
+    Return the latency percentiles at one rate, or None if fewer than two requests were served.
 
-    Refused requests are a ratio of
-    their own. One that got no answer counts with the time it was waited for: leaving it out would
-    make an overloaded server look fast.
+    Refused requests count in a ratio of their own. Unanswered requests count with the time they
+    were waited for: leaving them out would make an overloaded server look fast.
     """
     waited_ms = [o.latency_s * 1e3 for o in outcomes if not o.refused]
     if len(waited_ms) < 2:
@@ -71,7 +72,7 @@ def point_of(outcomes: Sequence[Outcome], duration_s: float) -> Point | None:
 
 
 def requests_needed(percent: float) -> int:
-    """Return how many requests it takes until one lies beyond the percentile: 100 for p99."""
+    """Return the number of requests of which one lies beyond the percentile: 100 for p99."""
     return math.ceil(round(100 / (100 - percent), 6))
 
 
@@ -95,7 +96,7 @@ def plan_rates(
 
 
 def with_allocation(profile: Profile, measured: ProfiledAllocation) -> Profile:
-    """Return the profile with this row added, or put in place of the one of its size and point."""
+    """Return the profile with this row added, or replacing that of its size and operating point."""
     others = [a for a in profile.allocations if not same_row(a, measured)]
     return replace(profile, allocations=(*others, measured))
 
@@ -116,6 +117,6 @@ def _times(seconds: float, fractions: Sequence[float]) -> list[float]:
 
 
 def _rounded(milliseconds: float | None) -> float:
-    """Keep a hundredth of a millisecond, and at least that: the API knows no latency of 0."""
+    """Round to 0.01 ms, and to no less than that, since the API allows no latency of 0."""
     assert milliseconds is not None
     return max(0.01, round(milliseconds, 2))

@@ -1,4 +1,4 @@
-"""The latency curves of a size, with its capacities and their intervals, as a picture."""
+"""Plot the latency curves of a size with its capacities and their intervals."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +11,9 @@ _OF_POINTS = 99.0  # the one percentile that is drawn where there are operating 
 
 
 def draw(path: Path, name: str, rows: Sequence[ProfiledAllocation]) -> None:
-    """Write PNG or SVG, by the ending of the name.
-
-    Raises ImportError without matplotlib, OSError or ValueError for a file that can't be written.
+    """
+    Write PNG or SVG by the path's suffix. Raises ImportError without matplotlib, OSError or
+    ValueError for a file that cannot be written.
     """
     from matplotlib.figure import Figure  # an extra's; no profile needs it
 

@@ -1,4 +1,4 @@
-"""Which operating points of a server are measured: as many as there is time for, and far apart."""
+"""Choose the operating points to measure: as many as there is time for, and far apart."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,12 +10,12 @@ from infadapter_server.profiling.profiler import ProfileError
 
 ALL = "all"
 MOST_POINTS = 8
-"""Of a server that nobody asked more of: each takes as long as a server without points."""
+"""Points measured unless more are requested: each takes as long as a server without points."""
 _HALVINGS = 60
 
 
 class PointsError(ProfileError):
-    """What is asked for, or measured already, does not go with the server's points."""
+    """The requested or already measured points do not fit the server's."""
 
 
 def wanted(
@@ -24,8 +24,8 @@ def wanted(
     before: Profile | None,
 ) -> tuple[OperatingPoint, ...]:
     """
-    The points to choose from: those that were asked for, else those that the profile has, so that
-    all its sizes have the same, else all. Raises PointsError where these don't go together.
+    Return the candidate points: the requested ones, else those of the profile, so that all its
+    sizes have the same points, else all. Raises PointsError if these contradict each other.
     """
     known = {point.name: point for point in there}
     had = () if before is None else tuple(point.name for point in before.operating_points)
@@ -70,14 +70,16 @@ def _check_names(
 
 
 def most_points(asked: str | tuple[str, ...] | None) -> int:
-    """How many are measured at most, as far as that is known before a server is asked."""
+    """
+    Return the largest number of measured points, as far as it is known before the server is asked.
+    """
     if asked is None:
         return MOST_POINTS
     return MOST_ITEMS if isinstance(asked, str) else len(asked)
 
 
 def check_told(tells: bool, lists: bool, accuracy: float | None) -> None:
-    """Raises PointsError, where a server with operating points can't be measured as such."""
+    """Raise PointsError if a server with operating points cannot be measured by point."""
     if lists and not tells:
         raise PointsError(
             "The server's model has operating points, and the server does not say which of them "
@@ -91,7 +93,7 @@ def check_told(tells: bool, lists: bool, accuracy: float | None) -> None:
 
 
 def check_rows(profile: Profile, resources: Resources, points: Sequence[OperatingPoint]) -> None:
-    """Raises PointsError where the profile would have more rows than it may have."""
+    """Raise PointsError if the profile would have more rows than allowed."""
     names = {point.name for point in points}
     others = sum(
         row.resources != resources or row.operating_point not in names
@@ -106,8 +108,8 @@ def check_rows(profile: Profile, resources: Resources, points: Sequence[Operatin
 
 def spread(times_s: Mapping[str, float], most: int = MOST_POINTS) -> tuple[str, ...]:
     """
-    So many of the points that the two that are closest in time, as a ratio, are as far apart as can
-    be; the fastest and the slowest are among them. In the order in which they were given.
+    Return this many points such that the smallest ratio between neighbouring times is as large as
+    possible; the fastest and the slowest are included. The order is that of the input.
     """
     if len(times_s) <= most:
         return tuple(times_s)
@@ -122,7 +124,7 @@ def spread(times_s: Mapping[str, float], most: int = MOST_POINTS) -> tuple[str, 
 
 
 def _apart(logs: Sequence[float], gap: float) -> list[int]:
-    """As many places as there can be that are so far apart, from the first on."""
+    """Return the indices of as many points as can be this far apart, from the first on."""
     kept: list[int] = []
     for place, log in enumerate(logs):
         if not kept or log - logs[kept[-1]] >= gap:

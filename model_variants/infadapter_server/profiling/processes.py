@@ -1,7 +1,8 @@
-"""What Linux says of processes and of the machine: CPU, memory, and whose they are.
+"""
+Linux' statistics of processes and of the machine: CPU, memory, ownership.
 
-Elsewhere, and where a process is somebody else's or in another container, the answer is None or
-nothing: what can't be known is not guessed.
+On other systems, and for processes of other users or containers, the result is None or empty:
+nothing is guessed.
 """
 
 import os
@@ -19,7 +20,7 @@ _USER, _NICE, _SYSTEM, _IRQ, _SOFTIRQ, _STEAL = 0, 1, 2, 5, 6, 7
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineTimes:
-    """Seconds of CPU since the start of the machine."""
+    """CPU time since the machine started, s."""
 
     busy_s: float
     stolen_s: float  # taken by the hypervisor for its other guests
@@ -36,7 +37,7 @@ def machine_times() -> MachineTimes | None:
 
 
 def listening_process(port: int) -> int | None:
-    """The process that listens on a port of this machine, if it can be seen."""
+    """Return the process that listens on a port of this machine, if visible."""
     inodes = set(_listening_inodes(port))
     if not inodes:
         return None
@@ -51,7 +52,7 @@ def listening_process(port: int) -> int | None:
 
 
 def family(process: int) -> set[int]:
-    """A process with all that it has started, and they in turn."""
+    """Return a process and all its descendants."""
     parents = {each: parent for each in _processes() if (parent := _parent(each)) is not None}
     found = {process}
     while more := {each for each, parent in parents.items() if parent in found} - found:
@@ -60,18 +61,23 @@ def family(process: int) -> set[int]:
 
 
 def cpu_s(processes: Iterable[int]) -> float:
-    """Their CPU, and that of their ended children; nothing of those that are gone."""
+    """
+    Return the CPU time of the processes and of their ended children; processes that are gone count
+    nothing.
+    """
     return sum(_cpu_s(each) for each in processes)
 
 
 def peak_bytes(processes: Iterable[int]) -> int | None:
-    """The most memory that they have held, each at its own time: an upper bound of the sum."""
+    """Return the sum of the processes' peak memory, an upper bound of the peak of the sum."""
     peaks = [peak for each in processes if (peak := _peak_bytes(each)) is not None]
     return sum(peaks) or None
 
 
 def mapped_files(processes: Iterable[int]) -> set[Path]:
-    """The files that they compute from: libraries, and weights where those are mapped."""
+    """
+    Return the files that the processes have mapped: libraries, and weights if those are mapped.
+    """
     found: set[Path] = set()
     for each in processes:
         with suppress(OSError):
@@ -81,9 +87,9 @@ def mapped_files(processes: Iterable[int]) -> set[Path]:
 
 
 def forget(files: Iterable[Path]) -> None:
-    """Let the machine drop its copies of files, so that the next start reads them from the disk.
-
-    What other processes have mapped stays.
+    """
+    Drop the page cache of the files, so that the next start reads them from disk. Pages that other
+    processes have mapped stay.
     """
     for path in files:
         with suppress(OSError, AttributeError), path.open("rb") as file:
@@ -105,7 +111,7 @@ def _listening_inodes(port: int) -> Iterator[str]:
 
 
 def _stat(process: int) -> list[str]:
-    """The fields behind the name, which may hold spaces and brackets."""
+    """Return the fields after the name, which may contain spaces and brackets."""
     try:
         return (PROC / str(process) / "stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -1,8 +1,9 @@
-"""Measures a running server: its saturation, then its latency percentiles at rates below it.
+"""
+Measure a running server: its saturation, then its latency percentiles at lower rates.
 
-Open loop, with Poisson arrivals, and with latencies as the client sees them: the method of
-InfAdapter's authors (EuroMLSys'23), but for their latencies, which a server's histogram with coarse
-buckets interpolated.
+Open loop with Poisson arrivals and latencies as seen by the client. This is the method of
+InfAdapter's authors (EuroMLSys'23), except that their latencies are interpolated from a server's
+histogram with coarse buckets.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,7 +39,7 @@ _TOO_MANY_REFUSED = 0.05
 _TOO_MANY_FAILED = 0.01
 
 OnPhase = Callable[[str, float], None]
-"""Told what comes next, and how many seconds that takes."""
+"""Called with the next phase and its duration, s."""
 
 
 class ProfileError(Exception):
@@ -46,10 +47,10 @@ class ProfileError(Exception):
 
 
 class Load(Protocol):
-    """What the profiler can do to a server."""
+    """Operations of the profiler on a server."""
 
     async def flood(self, seconds: float) -> Sequence[Outcome]:
-        """Keep it busy without a pause."""
+        """Keep the server busy without a pause."""
 
     async def poisson(
         self,
@@ -61,12 +62,15 @@ class Load(Protocol):
         slo_s: float | None = None,
     ) -> Sequence[Outcome]:
         """
-        Send at a rate; give up when more than max_backlog requests are unanswered. With an SLO, as
-        a router sends: each request says its deadline, and nobody knows how many come.
+        Send Poisson arrivals; stop when more than max_backlog requests are unanswered. With an SLO,
+        each request states its deadline, as one from a router does.
         """
 
     async def settle(self) -> None:
-        """Wait until the server has worked off what was given up: the next look is another one."""
+        """
+        Wait until the server has processed the requests that were given up, before the next
+        measurement.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,9 +177,9 @@ async def measure(
 async def measure_saturation(
     load: Load, *, seconds: float, on_phase: OnPhase | None = None
 ) -> float:
-    """Return the requests per second that the server answers when there is always one waiting.
-
-    Raises ProfileError when it answers none.
+    """
+    Return the requests per second that the server answers while one is always waiting. Raises
+    ProfileError if it answers none.
     """
     if on_phase is not None:
         on_phase("saturation", seconds)
@@ -188,7 +192,7 @@ async def measure_saturation(
 
 
 def _check(outcomes: Sequence[Outcome], rate_rps: float | None) -> None:
-    """Tell a server that fails from one that is slow."""
+    """Raise ProfileError for a server that fails, as opposed to one that is slow."""
     wrong = [o for o in outcomes if not (o.answered or o.refused or o.error in GIVEN_UP)]
     if len(wrong) > _TOO_MANY_FAILED * len(outcomes):
         where = "of a flood" if rate_rps is None else f"at {rate_rps:.4g} requests/s"

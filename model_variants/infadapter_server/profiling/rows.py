@@ -1,4 +1,4 @@
-"""The rows of one size in a profile: one, or one for each operating point that is measured."""
+"""The profile rows of one size: one, or one for each measured operating point."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,8 +20,8 @@ from infadapter_server.profiling.target import ServerFacts
 @dataclass(slots=True, kw_only=True)
 class Rows:
     """
-    Measures them in turn; `warnings` are sentences for whoever reads the result, `said` for whoever
-    waits for it.
+    Measures the rows in turn. `warnings` are sentences on the results, `said` are sentences for the
+    user who waits for them.
     """
 
     order: Order
@@ -34,15 +34,19 @@ class Rows:
     shown: list[dict[str, Any]] = field(default_factory=list)  # after each curve
 
     async def plain(self) -> ProfiledAllocation:
-        """Raises ProfileError or SearchError, as what follows."""
+        """
+        Measure the row of a server without operating points. Raises ProfileError or SearchError, as
+        the methods below do.
+        """
         return await self._measured(self.on_phase, None)
 
     async def chosen(
         self, allowed: Allowed, points: Sequence[OperatingPoint], body: bytes, most: int
     ) -> tuple[OperatingPoint, ...]:
-        """As many as there is time for, by how long a single request takes at each of them.
-
-        Noted, since a size that is done has its points in the file when the command goes on.
+        """
+        Return as many points as there is time for, spread by the latency of a single request. The
+        choice is recorded: when the command continues, the points of a finished size are in the
+        file already.
         """
         question = {"points": "chosen"}
         names = self.journal.recall(question)
@@ -58,7 +62,10 @@ class Rows:
     async def at_points(
         self, allowed: Allowed, points: Sequence[OperatingPoint], facts: ServerFacts
     ) -> tuple[list[OperatingPoint], list[ProfiledAllocation]]:
-        """The points with their accuracies, as the server says or the labelled set shows."""
+        """
+        Measure each point. Return the points with their accuracies, from the server or the labelled
+        set, and the rows.
+        """
         found, rows = [], []
         for number, point in enumerate(points, start=1):
             async with allowed.only(point.name):

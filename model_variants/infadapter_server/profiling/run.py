@@ -1,4 +1,4 @@
-"""One run of the profiler from what is asked for to the file: start, ask, measure, write."""
+"""A run of the profiler from the parameters to the file: start, query, measure, write."""
 
 import os
 import platform
@@ -29,12 +29,12 @@ from infadapter_server.profiling.start import cold_start_s, started_server
 from infadapter_server.profiling.target import ask_arrivals
 
 OnPoints = Callable[[Sequence[OperatingPoint], int], None]
-"""Told which operating points are measured, and of how many."""
+"""Called with the operating points to measure, and the number that the server has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """The document as it was written, the rows that are new in it, and what to say of them."""
+    """The document as written, its new rows, and sentences on them."""
 
     document: ProfileDocument
     measured: tuple[ProfiledAllocation, ...]
@@ -45,9 +45,9 @@ class Result:
 async def carry_out(
     order: Order, *, on_phase: OnPhase | None = None, on_points: OnPoints | None = None
 ) -> Result:
-    """Measure one size, at each of its operating points if there are any, and write it.
-
-    Raises ProfileError, SearchError, ProfileFileError or BodyError; then no profile is written.
+    """
+    Measure one size, at each of its operating points if it has any, and write the profile. Raises
+    ProfileError, SearchError, ProfileFileError or BodyError; then no profile is written.
     """
     with opened(order.journal, order.fingerprint(machine())) as journal:
         return await _carried_out(order, journal, on_phase, on_points)
@@ -120,7 +120,7 @@ def _rows(server: Server, journal: Journal, on_phase: OnPhase | None) -> Rows:
 async def _measure(
     server: Server, rows: Rows, on_points: OnPoints | None
 ) -> tuple[Profile, tuple[ProfiledAllocation, ...]]:
-    """The profile as it was, but for its points, and the new rows."""
+    """Return the previous profile with its operating points updated, and the new rows."""
     allowed, profile, points = server.allowed, server.profile, server.points
     if allowed is None:
         return profile, await sized(server, rows, [await rows.plain()])
@@ -136,7 +136,7 @@ async def _measure(
 
 
 def _said(order: Order, measured: ProfiledAllocation, before: Profile) -> list[str]:
-    """What to say of the capacities, in sentences."""
+    """Return sentences on the capacities."""
     old = next((row for row in before.allocations if same_row(row, measured)), None)
     saturation_rps, seconds = measured.saturation_rps or 0.0, searched_s(order)
     where = f"{measured.operating_point}: " if measured.operating_point else ""
@@ -149,7 +149,7 @@ def _said(order: Order, measured: ProfiledAllocation, before: Profile) -> list[s
 
 
 def machine() -> str:
-    """What profiles and reports call this machine."""
+    """Return the machine's name in profiles and reports."""
     processor = platform.processor() or platform.machine()
     try:
         cpuinfo = Path("/proc/cpuinfo").read_text(encoding="utf-8")

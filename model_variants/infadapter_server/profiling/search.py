@@ -1,8 +1,9 @@
-"""The search for a capacity: the largest rate at which no more than epsilon is missed.
+"""
+Search for a capacity: the largest rate at which at most epsilon of the requests miss.
 
-First a bracket, by short windows that step away from a guess; then windows on both sides of what
-all of them together say (a stochastic approximation), alternately so that a machine that gets
-slower meanwhile is not taken for a slope. How long they are is said in lengths.py.
+First a bracket, by short windows that step away from a guess. Then windows on both sides of the
+current estimate from all windows (a stochastic approximation), alternating, so that a machine that
+becomes slower meanwhile is not taken for a slope. lengths.py defines their lengths.
 """
 
 import math
@@ -41,14 +42,14 @@ _IDLE = 0.02  # of the saturation: what is late there is late at any rate
 _SPOILT = 1 / 3  # of the windows
 
 OnPhase = Callable[[str, float], None]
-"""Told what comes next, and how many seconds that takes."""
+"""Called with the next phase and its duration, s."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Search:
     """
-    One search, for one goal, in about so many seconds: it begins, takes windows while there are
-    any left, and has found a capacity then. Between windows others may have the server (turns.py).
+    One search for one goal in a given time: it begins, takes windows while any are left, and then
+    has a capacity. Between its windows other searches may use the server (turns.py).
     """
 
     bench: Bench
@@ -66,7 +67,7 @@ class Search:
     spoilt: int = 0
 
     async def begin(self) -> None:
-        """Raises SearchError, as `take` does."""
+        """Find the bracket. Raises SearchError, as `take` does."""
         start_rps = await self._bracket()
         if start_rps:
             self.plan = plan(
@@ -82,7 +83,7 @@ class Search:
         return self.plan.number - len(self.windows) if self.plan else 0
 
     async def take(self) -> Window:
-        """The next window."""
+        """Take and return the next window."""
         assert self.plan is not None
         at = line(self.windows, self.goal, self.plan.start) if self.windows else self.plan.start
         side = -1 if len(self.windows) % 2 == 0 else 1
@@ -91,7 +92,7 @@ class Search:
         return self.windows[-1]
 
     def found(self, drift: float | None) -> KnownCapacity:
-        """`drift`: half of the interval of a run's mean speed, where that is known."""
+        """Return the capacity. `drift` is half of the interval of a run's mean speed, if known."""
         if self.plan is None:
             return _none(self.goal)
         known = with_interval(self.windows, self.goal, self.plan.start, self._in_rate(drift))
@@ -99,12 +100,17 @@ class Search:
         return lowered(known, by)
 
     def _in_rate(self, drift: float | None) -> float | None:
-        """Of M/D/1: what a faster machine leaves below the SLO grows, too."""
+        """
+        Return the drift in terms of the rate, for M/D/1: a faster machine also leaves more time
+        below the SLO.
+        """
         load = guess_rps(self.goal, self.saturation_rps) / self.saturation_rps
         return None if drift is None else drift / load
 
     async def _bracket(self) -> float:
-        """A rate near the capacity: by short windows, from a guess. 0 where nothing is in time."""
+        """
+        Return a rate near the capacity, by short windows from a guess; 0 if no request is in time.
+        """
         rate_rps = guess_rps(self.goal, self.saturation_rps)
         held, broke = 0.0, math.inf
         while rate_rps >= _IDLE * self.saturation_rps:
@@ -123,9 +129,9 @@ class Search:
         return 0.0
 
     async def _window(self, rate_rps: float, length_s: float) -> Window:
-        """A window that was not spoilt; those that were are thrown away and taken again.
-
-        They count neither as steps nor as time: a run that goes on where it was knows of none.
+        """
+        Take a window, and again if it was disturbed. Disturbed windows count neither as steps nor
+        as time, since a run that continues does not know of them.
         """
         step = self._step(rate_rps, length_s)
         while True:

@@ -1,4 +1,4 @@
-"""A server before it is measured: what it is, what is asked for of it, and what it is sent."""
+"""A server before it is measured: its facts, the parameters, and the requests to send."""
 
 from dataclasses import dataclass, replace
 
@@ -14,7 +14,7 @@ from infadapter_server.profiling.target import ServerFacts, ask_batches, ask_fac
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """What was found of a server before it is measured; `allowed` None: without points."""
+    """The facts of a server before it is measured; `allowed` is None without operating points."""
 
     order: Order
     facts: ServerFacts
@@ -30,7 +30,7 @@ async def ask_server(
     started_s: tuple[float | None, float | None],
     journal: Journal,
 ) -> Server:
-    """Raises ProfileError for what can't be measured as it is asked for."""
+    """Query the server. Raises ProfileError if it cannot be measured with these parameters."""
     facts = await ask_facts(order.endpoint)
     check_known(order.batch_size, await ask_batches(order.endpoint), facts.batch_limit)
     allowed = await ask_points(order.endpoint)
@@ -48,6 +48,6 @@ async def ask_server(
 
 
 def _what(facts: ServerFacts, allowed: Allowed | None) -> list[str]:
-    """What tells two servers apart, or two models of one."""
+    """Return what distinguishes two servers, or two models of one server."""
     said = (facts.server, facts.accuracy, facts.input_shape, facts.batch_limit)
     return [str(each) for each in (*said, *(allowed.points if allowed else ()))]

@@ -1,7 +1,8 @@
-"""What a server's process shows only once it has worked: the batches that it ran, and its memory.
+"""
+Facts that a server's process shows only after it has worked: its batches and its memory.
 
-It goes with the process. So it is noted after each curve, whose flood fills batches and memory: a
-run that was interrupted goes on with another process, which may have next to nothing to do.
+They are lost with the process. So they are recorded after each curve, whose flood fills batches and
+memory: an interrupted run continues with another process, which may have next to nothing to do.
 """
 
 from collections import Counter
@@ -23,13 +24,13 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def listening(order: Order) -> int | None:
-    """The server's process, where it runs on this machine."""
+    """Return the server's process if it runs on this machine."""
     local = order.endpoint.host in _LOOPBACK
     return listening_process(order.endpoint.port) if local else None
 
 
 async def look(order: Order) -> Json:
-    """What a server's process shows once it has worked, and takes with it when it ends."""
+    """Return the facts of the server's current process."""
     ran, process = await ask_batches(order.endpoint), listening(order)
     return {
         "ran": {str(bound): count for bound, count in ran.items()},
@@ -40,7 +41,10 @@ async def look(order: Order) -> Json:
 async def sized(
     server: Server, rows: Rows, measured: Sequence[ProfiledAllocation]
 ) -> tuple[ProfiledAllocation, ...]:
-    """With what is known only after the server has worked, this time or before an interrupt."""
+    """
+    Return the rows with the facts known after the server has worked, in this run or before an
+    interruption.
+    """
     order, question = server.order, {"batch_size": server.order.batch_size}
     known = rows.journal.recall(question)
     if known is None:
@@ -59,7 +63,7 @@ async def sized(
 
 
 def _ran(looks: Sequence[Json]) -> Mapping[int, float]:
-    """Of all processes: a bound beyond which none of them ran anything stays one."""
+    """Merge the batch histograms of all processes: a bound that none of them exceeded stays one."""
     ran: Counter[int] = Counter()
     for each in looks:
         ran.update({int(bound): count for bound, count in each["ran"].items()})

@@ -1,4 +1,4 @@
-"""Starts the server that is to be profiled, sees how long that takes, and stops it again."""
+"""Start the server to profile, measure the time until it is ready, and stop it again."""
 
 import asyncio
 import os
@@ -31,9 +31,9 @@ POLL_S = 0.02
 async def started_server(
     command: str, endpoint: Endpoint, *, timeout_s: float
 ) -> AsyncIterator[float]:
-    """Start a server, wait until it is ready, give the seconds that took, and stop it at the end.
-
-    Raises ProfileError when it cannot be started, ends early, or is not ready in time.
+    """
+    Start a server, wait until it is ready, yield the seconds that took, and stop it at the end.
+    Raises ProfileError if it cannot be started, ends early, or is not ready in time.
     """
     await _wait_until_free(endpoint)
     began_s = time.monotonic()
@@ -63,10 +63,10 @@ async def _running(
 
 async def cold_start_s(command: str, endpoint: Endpoint, *, timeout_s: float) -> float:
     """
-    How long a start takes that reads its files from the disk.
+    Return the duration of a start that reads its files from disk, s.
 
-    A first start shows which files those are; then the machine is told to forget them. What other
-    programs have mapped as well, such as the interpreter, stays in memory. Raises ProfileError.
+    A first start shows which files those are; then their page cache is dropped. Files that other
+    programs have mapped, such as the interpreter, stay in memory. Raises ProfileError.
     """
     async with started_server(command, endpoint, timeout_s=timeout_s):
         server = listening_process(endpoint.port)
@@ -99,7 +99,7 @@ async def _spawn(command: Sequence[str], said: IO[bytes], guard: Callable[[], No
 
 
 async def _wait_until_free(endpoint: Endpoint) -> None:
-    """What drains there is waited for; beside what stays, nothing is started."""
+    """Wait while a previous server drains; raise an error if the port stays in use."""
     where = f"{endpoint.host}:{endpoint.port}"
     until_s = time.monotonic() + GRACE_S
     while await _listens(endpoint):

@@ -1,6 +1,7 @@
-"""One step of the search: a question to a server, and the few numbers that the answer comes to.
+"""
+A step of the search: a request to the bench, and the few numbers that result.
 
-Small and without behaviour, so that they can be kept in a file and read again (journal.py).
+These are small values without behaviour, so that journal.py can write and read them.
 """
 
 import math
@@ -12,9 +13,12 @@ from typing import Protocol
 from infadapter_workload.outcomes import GIVEN_UP, Outcome, percentile
 
 LATE_SHARE = 0.1
-"""Of the SLO. Latency counts from when a request was due: it is this much too long at most."""
+"""
+Largest lateness of the generator, as a share of the SLO. Latency counts from when a request was
+due, so it is overestimated by at most this much.
+"""
 PARTS = 2
-"""Of a window, in each of which the machine's speed is told."""
+"""Parts of a window in each of which the machine's speed is measured."""
 _LEAST_ALONE = 3  # requests: of fewer a pause of the machine would decide
 _TAIL = 10
 _FAILED = 0.01
@@ -24,23 +28,26 @@ _FULL_S = 0.5  # of work: fast servers have more waiting after a pause of the ma
 
 
 class SearchError(Exception):
-    """No capacity can be said; the message is one sentence."""
+    """No capacity can be stated; the message is one sentence."""
 
 
 class Disturbed(SearchError):
-    """Something else than the server decided what was measured."""
+    """The measurement was determined by something other than the server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """What a capacity is for: at most `epsilon` of the requests refused, late or failed."""
+    """The goal of a capacity: at most `epsilon` of the requests refused, late or failed."""
 
     slo_s: float
     percentile: float
     epsilon: float
 
     def __post_init__(self) -> None:
-        """A refused request is not within the SLO either: the percentile bounds epsilon."""
+        """
+        Check that epsilon is no more than the percentile allows: a refused request misses the SLO,
+        too.
+        """
         if not 0 < self.epsilon <= 1 - self.percentile / 100 + 1e-9:
             raise ValueError(
                 f"epsilon must be above 0 and at most {1 - self.percentile / 100:.4g}, which is "
@@ -50,7 +57,7 @@ class Goal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """Poisson arrivals of one rate for some seconds, the first of which do not count."""
+    """Poisson arrivals at one rate for some seconds, of which the first do not count."""
 
     goal: Goal
     rate_rps: float
@@ -61,7 +68,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What the requests of a step came to, the warm-up left out."""
+    """The results of a step without its warm-up."""
 
     sent: int
     missed: int  # refused, later than the SLO, or failed
@@ -75,13 +82,15 @@ class Seen:
 
 
 class Bench(Protocol):
-    """Where steps are taken: a real server, or one in virtual time."""
+    """Executes steps: on a real server, or in virtual time."""
 
     async def take(self, step: Step) -> Seen: ...
 
 
 def seen(outcomes: Sequence[Outcome], step: Step, spoilt: str | None = None) -> Seen:
-    """Count. What was sent too late by the generator spoils the step: it measures itself."""
+    """
+    Summarise the outcomes. A generator that was late spoils the step, since it measured itself.
+    """
     counted = [o for o in outcomes if o.scheduled_s >= step.warm_up_s]
     counted = counted or list(outcomes)  # stopped within the warm-up: hopelessly overloaded
     slo_s = step.goal.slo_s
@@ -101,7 +110,7 @@ def seen(outcomes: Sequence[Outcome], step: Step, spoilt: str | None = None) -> 
 
 
 def _alone(outcomes: Sequence[Outcome]) -> Iterator[tuple[float, float]]:
-    """When answers that shared the server with none of ours were due, and how long they took."""
+    """Yield due time and latency of answers whose requests shared the server with none of ours."""
     free_s = 0.0
     for outcome in sorted(outcomes, key=lambda each: each.sent_s):
         if outcome.answered and outcome.sent_s >= free_s:
@@ -110,7 +119,10 @@ def _alone(outcomes: Sequence[Outcome]) -> Iterator[tuple[float, float]]:
 
 
 def in_parts(alone: Iterable[tuple[float, float]], step: Step) -> tuple[float | None, ...]:
-    """The median in each part of a step after its warm-up: how fast the machine was there."""
+    """
+    Return the median latency in each part of a step after its warm-up, which shows the machine's
+    speed.
+    """
     part_s = (step.seconds - step.warm_up_s) / PARTS
     took_s: list[list[float]] = [[] for _ in range(PARTS)]
     for at_s, answer_s in alone:
@@ -131,16 +143,19 @@ def _generator(late_p99_s: float, slo_s: float) -> str | None:
 
 
 def failing(seen: Seen) -> bool:
-    """That the server fails, which is another thing than being slow."""
+    """Whether the server fails, as opposed to being slow."""
     return seen.failed > max(1, _FAILED * seen.sent)
 
 
 def tail_length(requests: int, goal: Goal) -> int:
-    """Ten times as many as may be missed: what rates from half to twice the capacity need."""
+    """
+    Return the number of latencies to keep, ten times the allowed misses: what rates from half to
+    twice the capacity need.
+    """
     return math.ceil(_TAIL * goal.epsilon * requests)
 
 
 def backlog(rate_rps: float, slo_s: float, saturation_rps: float) -> int:
-    """How many unanswered requests mean that the server is hopelessly behind."""
+    """Return the number of unanswered requests at which the server is hopelessly behind."""
     full = max(_FULL, _FULL_SLOS * slo_s * rate_rps, _FULL_S * saturation_rps)
     return math.ceil(full)

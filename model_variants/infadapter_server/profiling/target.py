@@ -1,6 +1,7 @@
-"""What a server says of itself: all the profiler asks besides inferences.
+"""
+Everything that the profiler asks a server besides inferences.
 
-The few requests made here are ordinary, blocking ones, on a thread: they are not measured.
+These few requests are ordinary blocking ones on a thread: they are not measured.
 """
 
 import http.client
@@ -30,7 +31,7 @@ _INFER = re.compile(rf"(?P<model>{wire.MODELS_PATH}/[^/?]+(?:/versions/[^/?]+)?)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerFacts:
-    """What a server says; None for what it does not."""
+    """What a server reports about itself; None for what it does not report."""
 
     server: str | None = None  # name and version
     load_s: float | None = None  # loading and warm-up, without the start of the process
@@ -43,7 +44,7 @@ class ServerFacts:
 
 
 async def ask_facts(endpoint: Endpoint) -> ServerFacts:
-    """Ask the server for its metadata, its model's, and its load time."""
+    """Ask the server for its metadata, its model's metadata, and its load time."""
     model_path = _INFER.match(endpoint.path)
     server = await _ask_json(endpoint, "/v2")
     model, trouble = await _ask_model(endpoint, model_path["model"]) if model_path else ({}, "")
@@ -61,12 +62,17 @@ async def ask_facts(endpoint: Endpoint) -> ServerFacts:
 
 
 def ask_arrivals(endpoint: Endpoint) -> float | None:
-    """The inference requests that the server has counted, of all its variants. Blocks."""
+    """
+    Return the number of inference requests that the server has counted, over all variants. Blocks.
+    """
     return _sum(_ARRIVALS, _metrics(endpoint))
 
 
 async def ask_batches(endpoint: Endpoint) -> Mapping[int, float]:
-    """How many executions held at most so many images, by so many; empty where nobody counts."""
+    """
+    Return the cumulative number of executions by batch size bound; empty if the server does not
+    count them.
+    """
     text = await aside(_metrics, endpoint)
     found: dict[int, float] = {}
     for bound, count in _BATCHES.findall(text):
@@ -76,9 +82,9 @@ async def ask_batches(endpoint: Endpoint) -> Mapping[int, float]:
 
 
 async def try_once(endpoint: Endpoint, body: bytes) -> None:
-    """Send one request and look at its answer, so that a wrong one is explained before the load.
-
-    Raises ProfileError with what the server said.
+    """
+    Send one request and check its answer, so that a wrong request is explained before the load.
+    Raises ProfileError with the server's message.
     """
     status, answer = await aside(exchange, endpoint, "POST", endpoint.path, body)
     if 200 <= status < 300 or status in (429, 503):
@@ -97,7 +103,9 @@ def _said(answer: bytes) -> str:
 
 
 def ask(endpoint: Endpoint, body: bytes) -> bytes:
-    """The answer to one request. Blocks. Raises ProfileError for any other than a 2xx."""
+    """
+    Return the answer to one request. Blocks. Raises ProfileError for any status other than 2xx.
+    """
     status, answer = exchange(endpoint, "POST", endpoint.path, body)
     if not 200 <= status < 300:
         raise _wrong(status, answer)
@@ -105,7 +113,7 @@ def ask(endpoint: Endpoint, body: bytes) -> bytes:
 
 
 async def is_ready(endpoint: Endpoint) -> bool:
-    """Say whether a server answers there and wants requests."""
+    """Return whether a server answers there and is ready."""
     try:
         status, _ = await aside(_get, endpoint, wire.READY_PATH)
     except ProfileError:
@@ -119,7 +127,7 @@ async def _ask_json(endpoint: Endpoint, path: str) -> dict[str, Any]:
 
 
 async def _ask_model(endpoint: Endpoint, path: str) -> tuple[dict[str, Any], str]:
-    """Its metadata, and what the server has to say instead."""
+    """Return the model's metadata, and the server's message otherwise."""
     status, answer = await aside(_get, endpoint, path)
     if status != 200:
         return {}, f"of its model it says HTTP {status}: {_said(answer)}"
@@ -128,7 +136,7 @@ async def _ask_model(endpoint: Endpoint, path: str) -> tuple[dict[str, Any], str
 
 
 def json_object(answer: bytes) -> dict[str, Any]:
-    """What an answer says; nothing where it is no JSON object."""
+    """Parse an answer; empty if it is not a JSON object."""
     with suppress(orjson.JSONDecodeError):
         content = orjson.loads(answer)
         return content if isinstance(content, dict) else {}
@@ -136,7 +144,7 @@ def json_object(answer: bytes) -> dict[str, Any]:
 
 
 def model_of(endpoint: Endpoint) -> str | None:
-    """The model that an infer route is of, without a version."""
+    """Return the model of an infer route, without a version."""
     found = _INFER.match(endpoint.path)
     return found["model"].split("/")[3] if found else None
 
@@ -153,7 +161,7 @@ async def _ask_batch_limit(endpoint: Endpoint, model: re.Match[str] | None) -> i
 
 
 def _metrics(endpoint: Endpoint) -> str:
-    """The server's metrics, nothing where it has none."""
+    """Return the server's metrics, empty if it has none."""
     try:
         status, answer = _get(endpoint, wire.METRICS_PATH)
     except ProfileError:
@@ -199,7 +207,7 @@ def _get(endpoint: Endpoint, path: str) -> tuple[int, bytes]:
 
 
 def exchange(endpoint: Endpoint, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
-    """Status and answer. Blocks. Raises ProfileError where there is none."""
+    """Return status and answer. Blocks. Raises ProfileError without an answer."""
     connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=ASK_TIMEOUT_S)
     try:
         connection.request(method, path, body, {"Content-Type": "application/json"})

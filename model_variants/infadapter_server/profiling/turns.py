@@ -1,8 +1,8 @@
 """
-The searches of one server take their windows in turns, in random order.
+Let the searches on one server take their windows in turns, in random order.
 
-Each of them then sees the machine over all of the time, rather than for its own part of it; and
-all their windows together tell how its speed drifts.
+Each search then sees the machine over the whole time instead of its own part of it, and all windows
+together show how the machine's speed drifts.
 """
 
 import math
@@ -20,8 +20,8 @@ async def in_turns(
     searches: Sequence[Search], seed: int
 ) -> tuple[list[KnownCapacity], float | None]:
     """
-    The capacities, and half of the 95 % interval of the next run's mean speed, of the logarithm,
-    where there is anything to tell it by. Raises SearchError.
+    Return the capacities, and half of the 95 % interval of the next run's mean speed, of the
+    logarithm, if it can be estimated. Raises SearchError.
     """
     for search in searches:
         await search.begin()
