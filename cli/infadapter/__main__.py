@@ -1,4 +1,4 @@
-"""The entry of `infadapter`, light enough that Ctrl-C never meets a traceback."""
+"""Entry point of `infadapter`, light enough that an early Ctrl-C prints no traceback."""
 
 import sys
 

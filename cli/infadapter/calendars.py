@@ -1,4 +1,4 @@
-"""The options that say after what a load repeats itself, and by whose clocks."""
+"""Options for the seasons of a load, and the time zone in which they repeat."""
 
 from collections.abc import Callable
 from typing import Any
@@ -29,7 +29,7 @@ def calendar_options() -> tuple[Callable[[Any], Any], ...]:
 
 
 def calendar_of(season: str, zone: str, began_s: int | None) -> Calendar:
-    """`began_s` is when second 0 was, since 1970, if that is known."""
+    """Return the calendar; `began_s` is the time of second 0 since 1970, if known."""
     try:
         local_time(zone, 0, 0)
     except UnknownZone as error:

@@ -1,8 +1,8 @@
 """
 The command `infadapter`, also `kubectl infadapter`.
 
-Each command is imported when it is called, so that `infadapter solve` needs neither torch nor a
-web server; one that is not installed says which extra to install. Errors are one sentence.
+Each command is imported when it is called, so that `infadapter solve` needs neither torch nor a web
+server. A command that is not installed says which extra to install. Errors are one sentence.
 """
 
 import sys
@@ -78,7 +78,7 @@ BAD_ARGUMENTS, INTERRUPTED = 2, 130
 
 
 class Commands(LateCommands):
-    """Those of COMMANDS; whatever goes wrong is said in one sentence."""
+    """The group of COMMANDS; every error is one sentence."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         try:
@@ -93,7 +93,7 @@ class Commands(LateCommands):
             raise _not_installed(str(ctx.invoked_subcommand), missing) from missing
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
-        """As click's, but an error is one sentence, and there is never a traceback for one."""
+        """Run like click's main, but print errors as one sentence without a traceback."""
         extra["standalone_mode"] = False
         try:
             status = super().main(args, *rest, **extra)

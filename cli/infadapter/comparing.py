@@ -1,4 +1,4 @@
-"""What `infadapter simulate` does, once its arguments are read: play, compare and show."""
+"""Implementation of `infadapter simulate` after its arguments are parsed: run, compare and show."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,7 +30,9 @@ def run(
     format: str,
     page: Path,
 ) -> None:
-    """`page` is where html goes. Raises UsageError where it can't be played so."""
+    """
+    Run the comparison; `page` is the HTML file. Raises UsageError for arguments that do not fit.
+    """
     part, profiles = part_of(arguments), profiles_of(arguments)
     scenario = scenario_of(arguments, profiles, aim, part.played().began_s)
     names = _named(policies, scenario, part)
@@ -57,7 +59,7 @@ def _named(text: str | None, scenario: Scenario, part: Part) -> Sequence[str]:
 def _compared(
     scenario: Scenario, names: Sequence[str], part: Part, seeds: range, *, regret: bool, page: bool
 ) -> Comparison:
-    """A page shows what happened over time too."""
+    """Return the comparison, with time series if a page is written."""
     with in_one_sentence():
         return compare(
             scenario, names, part, seeds, Progress(), with_regret=regret, with_series=page

@@ -1,8 +1,8 @@
 """
 Clockwork's section 2 on this machine: inferences one at a time, and several on the same core.
 
-What the paper shows of a GPU: whoever lets executions share it gains little, and can't say any more
-how long one takes. All threads are kept on one core, since a second one would be a second executor.
+The paper shows on a GPU that concurrent executions gain little, and that their duration becomes
+unpredictable. All threads are pinned to one core, since a second one would be a second executor.
 """
 
 import threading
@@ -46,7 +46,7 @@ def run(asked: Asked) -> Result:
 
 
 def _measured(number: int, seconds: float) -> list[float]:
-    """Of threads that each infer all the time, what each inference took."""
+    """Return the durations of inferences by threads that each infer without pause."""
     found: list[float] = []
     infer = _network()
     until_s = time.perf_counter() + seconds

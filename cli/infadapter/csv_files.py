@@ -1,4 +1,4 @@
-"""Tables of numbers and names that a user writes: read, or refused in one sentence."""
+"""Parse users' tables of numbers and names, with errors of one sentence."""
 
 import csv
 import math
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TextIO
 
 LONGEST_LINE = 2**20
-"""A device has no end, and may have none of a line."""
+"""Longest line, bytes: a device may have no line end at all."""
 
 
 class BadFile(ValueError):
@@ -15,7 +15,7 @@ class BadFile(ValueError):
 
 
 def rows_of(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Lines by number, with at least these columns. Raises BadFile."""
+    """Yield rows with their line numbers, with at least these columns. Raises BadFile."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(_lines(file, path))
@@ -34,7 +34,7 @@ def rows_of(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, 
 
 
 def _lines(file: TextIO, path: Path) -> Iterator[str]:
-    """Raises BadFile."""
+    """Yield lines. Raises BadFile."""
     while line := file.readline(LONGEST_LINE):
         if len(line) == LONGEST_LINE:
             raise BadFile(f"{path} can't be read: a line has {LONGEST_LINE:,} letters or more.")
@@ -50,7 +50,7 @@ def _whole(cells: dict[str, str], where: str) -> dict[str, str]:
 def number_of(
     cells: Mapping[str, str], column: str, where: str, least: float, most: float
 ) -> float:
-    """A cell that is a number within limits; NaN is none. Raises BadFile."""
+    """Parse a number within limits; NaN is not one. Raises BadFile."""
     text = cells[column].strip()
     try:
         value = float(text)

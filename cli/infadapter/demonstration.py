@@ -1,4 +1,6 @@
-"""What `infadapter demo` does, once its arguments are read: the trace, the run and how it ends."""
+"""
+Implementation of `infadapter demo` after its arguments are parsed: the trace, the run, its end.
+"""
 
 import asyncio
 from dataclasses import replace
@@ -20,7 +22,9 @@ INTERRUPTED = 130
 
 
 def read(options: TraceOptions) -> Trace | None:
-    """None for the burst. Unless it is said otherwise, silence is played."""
+    """
+    Return the trace, or None for the generated burst. Silence is played unless specified otherwise.
+    """
     if not options.trace:
         return None
     keep = options.trace_gaps is None
@@ -39,7 +43,7 @@ def run(options: Options) -> None:
 
 
 def _played(options: Options, console: Console) -> Path:
-    """The page of the report; what goes wrong ends the command with a sentence."""
+    """Run the demo and return the report's page; an error ends the command with a sentence."""
     try:
         return asyncio.run(_demonstrated(options, console))
     except TraceError as error:

@@ -1,4 +1,4 @@
-"""An accuracy floor: the option, and what is said of variants that are below it."""
+"""The accuracy floor: its option, and the note on variants below it."""
 
 from collections.abc import Iterable
 
@@ -27,7 +27,7 @@ def check_floor(floor: float, profiles: Iterable[Profile]) -> None:
 
 
 def say_below_floor(floor: float, profiles: Iterable[Profile]) -> None:
-    """Which variants are nowhere in the results."""
+    """Print which variants are left out of the results."""
     for profile in profiles:
         if why := below_floor(profile.accuracy, floor):
             click.echo(f"infadapter: left out: {profile.variant} {why}.", err=True)

@@ -1,4 +1,4 @@
-"""What the commands about forecasts have in common: a trace as the rates of a service."""
+"""Common parts of the forecast commands: a trace as the rates of a service."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -18,12 +18,12 @@ from infadapter_workload.shaping import scaled
 from infadapter_workload.trace import Array, Trace, TraceError
 
 SEED = 0
-"""Of the requests that are dropped or doubled where time stamps are scaled."""
+"""Seed for dropping or duplicating requests when time stamps are scaled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """The part of a trace that is meant, as it was given."""
+    """The selected part of a trace, as given."""
 
     trace: TraceOptions
     rate_scale: float
@@ -36,7 +36,7 @@ def history_options(command: Command) -> Command:
 
 
 def source_of(options: dict[str, Any]) -> Source:
-    """Takes its own out of the options."""
+    """Take the source's options out of all options."""
     options["trace"] = trace_options_of(options)
     return Source(**{name: options.pop(name) for name in Source.__slots__})
 
@@ -48,7 +48,7 @@ class Known(NamedTuple):
 
 
 def rates_of(source: Source, known_s: int = 0) -> Known:
-    """The part's rates, after up to `known_s` seconds before it."""
+    """Return the part's rates, after up to `known_s` seconds before it."""
     try:
         trace = scaled(_trace(source), source.rate_scale, SEED)
     except TraceError as error:

@@ -1,4 +1,4 @@
-"""Groups of commands, each imported when it is called: what a list of them says needs none."""
+"""Command groups that import each command when it is called; listing them imports none."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

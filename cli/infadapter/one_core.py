@@ -1,4 +1,4 @@
-"""One core for what is measured: everything that this process does, and who it starts."""
+"""Pin a measurement to one core: everything in this process and its children."""
 
 import os
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def one_core() -> Iterator[None]:
-    """The last of those that it may use, until the end of the block."""
+    """Pin to the last permitted core until the end of the block."""
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {max(allowed)})
     try:

@@ -1,4 +1,4 @@
-"""Kinds of command-line argument; each refuses what it can't be with one sentence."""
+"""Parsers of command-line arguments; each refuses invalid values with one sentence."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ MOST_PODS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Pods of one variant that run now."""
+    """Running pods of one variant."""
 
     variant: str
     cpu_millicores: int  # of each
@@ -28,7 +28,7 @@ class Running:
 
 
 def number_between(least: float, most: float) -> Callable[[str], float]:
-    """A number within limits; NaN and infinity are none."""
+    """Return a parser of numbers within limits, without NaN and infinity."""
 
     def number(text: str) -> float:
         value = _float(text)
@@ -40,7 +40,7 @@ def number_between(least: float, most: float) -> Callable[[str], float]:
 
 
 def budget(text: str) -> Resources:
-    """`20`, which is cores, or `cpu=20,nvidia.com/gpu=2`."""
+    """Parse `20` (cores) or `cpu=20,nvidia.com/gpu=2`."""
     try:
         return parse_amounts(_of_resources(text if "=" in text else f"{CPU}={text}"))
     except InvalidQuantity as error:
@@ -48,13 +48,13 @@ def budget(text: str) -> Resources:
 
 
 def prices(text: str) -> Mapping[str, float]:
-    """`nvidia.com/gpu=12`, or several with commas."""
+    """Parse `nvidia.com/gpu=12`, or several separated by commas."""
     price = number_between(0, 1e9)
     return {name: price(value) for name, value in _of_resources(text).items()}
 
 
 def running(text: str) -> tuple[Running, ...]:
-    """`resnet50=8`: one pod of 8 cores; `resnet50=3x2`: three pods of 2 cores."""
+    """Parse `resnet50=8` (one pod of 8 cores) or `resnet50=3x2` (three pods of 2 cores)."""
     found = [_running(name, value) for name, value in _pairs(text).items()]
     return tuple(pods for pods in found if pods.pods and pods.cpu_millicores)
 

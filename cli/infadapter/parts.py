@@ -1,4 +1,4 @@
-"""The part of a trace that is simulated: read, scaled, and told."""
+"""The simulated part of a trace: read, scaled, and described."""
 
 import click
 
@@ -23,7 +23,7 @@ def part_of(arguments: Arguments) -> Part:
 
 
 def say_part(part: Part) -> None:
-    """Which load is played."""
+    """Print which load is played."""
     played = part.played()
     whole = part.from_s == 0 and part.to_s == part.trace.seconds
     say_trace(

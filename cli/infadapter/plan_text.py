@@ -21,14 +21,18 @@ from infadapter_solver import (
 )
 
 DIGITS = 9
-"""Enough to compare by, few enough to hide that 0.1 is not a tenth."""
+"""
+Significant digits: enough for comparisons, and few enough to hide the rounding of binary fractions.
+"""
 
 
 def plan_json(plan: Plan) -> str:
     """
-    `cores` are those of all pods of a variant; extended resources appear where there are any, and
-    `gap`, how much more the objective could be at most, where time ran out before that was known;
-    `points`, of variants that have some, the shares of their requests that each will answer.
+    Return the plan as JSON.
+
+    `cores` are those of all pods of a variant. Extended resources appear if there are any. `gap` is
+    the possible improvement of the objective, if time ran out before it was known. `points` are the
+    shares of a variant's requests by operating point.
     """
     devices = {
         group.target.variant: {r: n for r, n in group.resources.items() if r != CPU and n}
@@ -55,7 +59,9 @@ def plan_json(plan: Plan) -> str:
 
 
 def plan_table(problem: Problem, plan: Plan, accuracy_floor: float = 0.0) -> str:
-    """`accuracy_floor` is the one that the variants were offered with."""
+    """
+    Return the plan as a table; `accuracy_floor` is the one that the variants were offered with.
+    """
     rows = [
         ("variant", "on", "pods", "cores each", "capacity rps", "serves rps", "share", "accuracy"),
         *(_row(problem, plan, group) for group in plan.groups),
@@ -88,7 +94,7 @@ def _row(problem: Problem, plan: Plan, group: PodGroup) -> tuple[str, ...]:
 
 
 def _point_shares(plan: Plan) -> Mapping[str, Mapping[str, float]]:
-    """By variant and point, of the variant's requests."""
+    """Return the shares of requests by variant and operating point."""
     rates: dict[str, Counter[str]] = {}
     for target, of_target in expected_points(plan).items():
         rates.setdefault(target.variant, Counter()).update(of_target)
@@ -144,6 +150,6 @@ def _by_variant(values: Iterable[tuple[PodGroup, float]]) -> Mapping[str, float]
 
 
 def _plain(value: float) -> float:
-    """13, not 13.0: cores are mostly whole."""
+    """Return whole numbers without decimals: 13, not 13.0."""
     rounded = round(value, DIGITS)
     return int(rounded) if rounded == int(rounded) else rounded

@@ -1,4 +1,4 @@
-"""The arguments of `infadapter profile`: judged before anything is started."""
+"""Validate the arguments of `infadapter profile` before anything is started."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -61,7 +61,7 @@ def points_of(
 
 
 def read_by(read: Callable[[Any], T]) -> Callable[..., T | None]:
-    """Return a callback that judges an argument before anything is started, if it is given."""
+    """Return a click callback that parses an argument with `read`, if it is given."""
 
     def judge(_: click.Context, __: click.Parameter, given: Any) -> T | None:
         try:
@@ -82,7 +82,7 @@ def reference(_: click.Context, __: click.Parameter, text: str | None) -> Refere
 def grid(
     cpus: Sequence[int], batch_sizes: Sequence[int], start: str | None
 ) -> list[tuple[int, int | None]]:
-    """The sizes to measure: all that --start can make of them."""
+    """Return the sizes to measure: all that --start can create."""
     sizes = list(product(dict.fromkeys(cpus), dict.fromkeys(batch_sizes) or (None,)))
     for values, word in ((cpus, _MILLICORES), (batch_sizes, _BATCH)):
         if len(values) > 1 and word not in (start or ""):

@@ -1,4 +1,4 @@
-"""`infadapter profile URL`: measures a server from this process, and writes its profile."""
+"""`infadapter profile URL`: measure a server from this process, and write its profile."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ from infadapter_server.profiling.run import Result, carry_out
 from infadapter_server.profiling.steps import Disturbed, SearchError
 
 DISTURBED = 3
-"""The exit status where something else than the server was measured."""
+"""Exit status if something else than the server was measured."""
 STDOUT = Path("-")
 
 
@@ -45,7 +45,10 @@ def measure_here(asked: Asked, endpoint: Endpoint, name: str) -> None:
 
 @contextmanager
 def _file(output: Path) -> Iterator[Path]:
-    """What goes to standard output has been in a file: that is where journals and sizes lie."""
+    """
+    Yield the output file. Standard output is buffered in a file, since journals and sizes lie
+    beside it.
+    """
     if output != STDOUT:
         yield writable(output)
         return
@@ -88,7 +91,7 @@ def _orders(asked: Asked, endpoint: Endpoint, name: str, file: Path) -> list[Ord
 
 
 async def _measure_all(asked: Asked, orders: Sequence[Order]) -> Result:
-    """The last one's result, which is the whole profile."""
+    """Measure all sizes and return the last result, which is the whole profile."""
     with stopped_by_signals():  # between sizes, too
         for order in orders:
             async with progress(order.seconds) as shown:
@@ -103,7 +106,7 @@ async def _measure_all(asked: Asked, orders: Sequence[Order]) -> Result:
 
 
 def _ended_in_words(measuring: Coroutine[object, object, Result], *, goes_on: bool) -> Result:
-    """Ends the command with a sentence where there is no result."""
+    """Run the measurement, and end the command with a sentence if there is no result."""
     try:
         return run(measuring)
     except Disturbed as error:

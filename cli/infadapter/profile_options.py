@@ -1,4 +1,4 @@
-"""The options of `infadapter profile`, and what was asked for with them."""
+"""The options of `infadapter profile`, and their values."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ Command = Callable[..., None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """The options as they were given."""
+    """The options as given."""
 
     endpoint: Endpoint | None
     kubernetes: Reference | None

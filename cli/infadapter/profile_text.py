@@ -1,4 +1,4 @@
-"""What `infadapter profile` says while it measures, and of what it measured."""
+"""Output of `infadapter profile` during and after a measurement."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -19,7 +19,7 @@ _ONLY = TaskID(0)
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Where a run is: a bar for people, a line for each phase in a log."""
+    """Progress of a run: a bar on a terminal, a line per phase in a log."""
 
     seconds: float  # of one row
     bar: Progress | None = None
@@ -65,7 +65,7 @@ async def progress(seconds: float) -> AsyncIterator[Shown]:
 
 
 def show(measured: ProfiledAllocation) -> None:
-    """The curve, and the capacities below it."""
+    """Print the curve, and the capacities below it."""
     where = f"{measured.operating_point}: " if measured.operating_point else ""
     table = Table(title=f"{where}saturation {measured.saturation_rps:.4g} requests/s")
     names = ("requests/s", *(f"p{percent:g} ms" for percent in PERCENTILES), "refused")

@@ -1,4 +1,4 @@
-"""Profiles from a file: what `kubectl apply` takes, judged by the same models."""
+"""Read profiles from a file that `kubectl apply` would take, validated by the same models."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -13,7 +13,7 @@ from infadapter_profiles.profile import Profile
 
 
 def read_profiles(path: Path) -> tuple[Profile, ...]:
-    """The profiles of a file, each named as its document is. Raises ProfileFileError."""
+    """Return the profiles of a file, named like their documents. Raises ProfileFileError."""
     return _profiles(read_yaml(path), str(path))
 
 
@@ -37,14 +37,17 @@ def _profiles(documents: list[Any], source: str) -> tuple[Profile, ...]:
 
 
 def _objects(documents: list[Any], source: str) -> Iterator[tuple[Any, str]]:
-    """Each object and where it is; of lists, as `kubectl get -o yaml` gives them, the items."""
+    """
+    Yield each object with its place in the file; for lists, as from `kubectl get -o yaml`, the
+    items.
+    """
     for number, document in enumerate(documents, start=1):
         if document is not None:
             yield from _unlisted(document, f"{source}, document {number}")
 
 
 def _unlisted(document: Any, at: str) -> Iterator[tuple[Any, str]]:
-    """Items that say no kind are of that which their list is of; lists may be in lists."""
+    """Yield the items of nested lists. Items without a kind have that of their list."""
     items = document.get("items") if isinstance(document, dict) else None
     kind = str(document.get("kind", "List")) if isinstance(items, list) else ""
     if not isinstance(items, list) or not kind.endswith("List"):

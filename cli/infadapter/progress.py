@@ -1,4 +1,4 @@
-"""Long work tells on stderr how far it is, and fails in one sentence."""
+"""Progress of long work on stderr, and its failure in one sentence."""
 
 import time
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ FIRST_S, LATER = 3.0, 1.3
 
 @dataclass(slots=True)
 class Progress:
-    """A line after some seconds, and then the more rarely the longer it takes."""
+    """Prints a line after some seconds, and then less often the longer the work takes."""
 
     began_s: float = field(default_factory=time.monotonic)
     due_s: float = FIRST_S

@@ -1,4 +1,4 @@
-"""From profiles and what is asked of them to a scenario for the simulator."""
+"""Build the simulator's scenario from profiles and arguments."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -28,12 +28,12 @@ from infadapter_solver import (
 
 PERCENTILE = 99.0
 PAPER_MILLICORES = 2000
-"""The paper gives a pod two cores at least."""
+"""Smallest pod of the paper, millicores."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aim:
-    """What a user may be in two minds about."""
+    """The trade-off that a user may want to vary."""
 
     slo_ms: float
     budget: Resources
@@ -41,7 +41,9 @@ class Aim:
 
 
 def profiles_of(arguments: Arguments) -> tuple[Profile, ...]:
-    """Of all variants, also of those below the accuracy floor; at least one is not."""
+    """
+    Return all variants' profiles, also below the accuracy floor, of which at least one is above it.
+    """
     try:
         profiles = (
             read_preset("paper-raw")
@@ -57,7 +59,7 @@ def profiles_of(arguments: Arguments) -> tuple[Profile, ...]:
 def scenario_of(
     arguments: Arguments, profiles: tuple[Profile, ...], aim: Aim, began_s: int | None = None
 ) -> Scenario:
-    """`began_s` is when the part that is played did, since 1970."""
+    """Return the scenario; `began_s` is the start of the played part, since 1970."""
     check_prices(aim.budget, arguments.price)
     floor = arguments.accuracy_floor
     measured = _measured(arguments, profiles, aim)
@@ -93,13 +95,13 @@ def scenario_of(
 def _with_pods(
     arguments: Arguments, measured: tuple[Variant, ...], aim: Aim
 ) -> tuple[Variant, ...]:
-    """Those that can have a pod, with the sizes that the budget has room for."""
+    """Return the variants that can have a pod, with the sizes that fit into the budget."""
     fitting = (_fitting(variant, aim.budget) for variant in _sized(arguments, measured))
     return tuple(variant for variant in fitting if variant.allocations)
 
 
 def _unservable(variants: tuple[Variant, ...]) -> str | None:
-    """Why nothing can be served, and what to do."""
+    """Return why nothing can be served and what to do, or None."""
     if not variants:
         return "No size of any variant fits into --budget: give more"
     if not any(a.capacity_rps > 0 for v in variants for a in v.allocations):
@@ -108,7 +110,7 @@ def _unservable(variants: tuple[Variant, ...]) -> str | None:
 
 
 def left_out_of(arguments: Arguments, profiles: tuple[Profile, ...], aim: Aim) -> str:
-    """Which variants can have no pod, each with the reason; those below the floor aside."""
+    """Return which variants can have no pod and why, not counting those below the floor."""
     sized = _sized(arguments, _measured(arguments, profiles, aim))
     floor = arguments.accuracy_floor
     problem = Problem(
@@ -146,7 +148,7 @@ def _variant(
 
 
 def _from(floor: float, profile: Profile) -> Profile:
-    """Without the operating points below the floor, and what was measured of them."""
+    """Return the profile without operating points below the floor."""
     kept = tuple(point for point in profile.operating_points if point.accuracy >= floor)
     names = {point.name for point in kept} if profile.operating_points else {None}
     rows = tuple(row for row in profile.allocations if row.operating_point in names)
@@ -159,7 +161,7 @@ def _at_least(variant: Variant, millicores: int) -> Variant:
 
 
 def _fitting(variant: Variant, budget: Resources) -> Variant:
-    """With the sizes that the budget has room for."""
+    """Return the variant with the sizes that fit into the budget."""
     fitting = (
         a
         for a in variant.allocations

@@ -1,4 +1,4 @@
-"""The files of `infadapter schedule replay`: models, arrivals, and what became of them."""
+"""Files of `infadapter schedule replay`: models, arrivals, and outcomes."""
 
 import csv
 import math
@@ -26,14 +26,14 @@ OUT = (
 
 
 class Row(NamedTuple):
-    """An arrival, and its time as the file has it."""
+    """An arrival with its time as written in the file."""
 
     text: str
     arrival: Arrival
 
 
 def read_table(path: Path) -> dict[str, Model]:
-    """A row for each model; batch sizes by the names of the columns."""
+    """Read one model per row; batch sizes are in the column names."""
     models: dict[str, Model] = {}
     for line, cells in rows_of(path, ("model", "weights_mb", "load_ms", "b1_ms")):
         where = f"{path}, line {line}"
@@ -63,7 +63,7 @@ def _model(cells: Mapping[str, str], where: str) -> Model:
 
 
 def read_arrivals(path: Path, models: Mapping[str, Model]) -> list[Row]:
-    """In the order of the file."""
+    """Return the arrivals in the order of the file."""
     rows: list[Row] = []
     names = {name: name for name in models}
     for line, cells in rows_of(path, ("arrival_s", "model", "slo_ms")):
@@ -78,7 +78,9 @@ def read_arrivals(path: Path, models: Mapping[str, Model]) -> list[Row]:
 
 
 def write_outcomes(path: Path, rows: Sequence[Row], fates: Sequence[Served]) -> None:
-    """Fates come in the order of time; rows that came at once keep the file's."""
+    """
+    Write outcomes. They are ordered by time, and arrivals at the same time keep the file's order.
+    """
     order = sorted(range(len(rows)), key=lambda number: rows[number].arrival.arrival_s)
     by_row = dict(zip(order, fates, strict=True))
     with path.open("w", newline="", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""What the commands that simulate have in common: their options; no simulation is imported."""
+"""Options shared by the commands that simulate; importing them imports no simulation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from infadapter_solver import Resources
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arguments:
-    """What may be asked of any simulation, as it was given."""
+    """The arguments of any simulation, as given."""
 
     trace: TraceOptions
     rate_scale: float
@@ -139,7 +139,7 @@ _WORLD_OPTIONS = (
 
 
 def arguments_of(options: dict[str, Any]) -> Arguments:
-    """Takes its own out of the options."""
+    """Take the simulation's options out of all options."""
     if options.pop("preset") and options["profile"]:
         raise click.UsageError("Give either --profile or --preset.")
     options["trace"] = trace_options_of(options)

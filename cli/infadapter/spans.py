@@ -1,4 +1,4 @@
-"""The options that say what a Prometheus is asked for, and of which time."""
+"""Options for querying a Prometheus: the query and the time range."""
 
 import re
 from collections.abc import Callable
@@ -14,7 +14,7 @@ _UNITS_S = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 7 * 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """What is asked, and of which time."""
+    """A query and its time range."""
 
     query: str | None
     last_s: int

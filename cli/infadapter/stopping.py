@@ -1,4 +1,4 @@
-"""Signals that end a process cancel what it does first: what must be put back is put back."""
+"""Let signals that end a process cancel its work first, so that changes are reverted."""
 
 import asyncio
 import signal
@@ -11,9 +11,9 @@ def stopped_by_signals() -> Iterator[None]:
     """
     Let SIGTERM and SIGHUP cancel the current task, as Ctrl-C does.
 
-    By themselves they end the process at once: `timeout`, a job that is cancelled and a terminal
-    that is closed would leave a server held to one operating point. What ignores SIGHUP, as under
-    nohup, goes on ignoring it.
+    By default they end the process at once: `timeout`, a cancelled job or a closed terminal would
+    leave a server restricted to one operating point. If SIGHUP is ignored, as under nohup, it stays
+    ignored.
     """
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     assert task is not None

@@ -1,4 +1,4 @@
-"""A trace straight from a Prometheus: range queries in bounded chunks, errors in one sentence."""
+"""Read a trace from a Prometheus: range queries in bounded chunks, errors in one sentence."""
 
 import json
 import re
@@ -24,7 +24,7 @@ from infadapter_workload.gaps import settled
 from infadapter_workload.trace import MAX_SECONDS, Trace, TraceError
 
 POINTS = 10_000
-"""Of one answer; Prometheus gives 11,000 at most."""
+"""Points per answer; Prometheus allows 11,000."""
 
 MOST_BYTES = 64 * 2**20
 TIMEOUT_S = 120.0
@@ -34,7 +34,7 @@ _PATH = "/api/v1/query_range"
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """One Prometheus, as sentences name it."""
+    """One Prometheus, with its name for messages."""
 
     url: str
 
@@ -47,7 +47,7 @@ class Store:
 
     @property
     def _shown(self) -> str:
-        """Without a password."""
+        """The URL without its password."""
         return re.sub(r"//[^/@]*@", "//", self.url)
 
 
@@ -56,7 +56,7 @@ def is_store(name: str) -> bool:
 
 
 def trace_of_store(url: str, span: Span, asked: Asked) -> Trace:
-    """The sum of all series that the query gives. Raises TraceError."""
+    """Return the sum of all series of the query. Raises TraceError."""
     store = Store(url)
     try:
         urllib.parse.urlsplit(url).port  # noqa: B018 - which raises
@@ -123,7 +123,7 @@ def _request(store: Store, span: Span, asked: str) -> urllib.request.Request:
 
 
 def _trust(store: Store, credentials: Credentials) -> ssl.SSLContext | None:
-    """Raises TraceError."""
+    """Return the TLS context. Raises TraceError."""
     if not store.url.startswith("https://"):
         return None
     files = (credentials.ca_file, credentials.certificate_file, credentials.key_file)
@@ -168,7 +168,7 @@ def _error_in(content: bytes) -> str:
 
 
 def _cause(error: object) -> str:
-    """The innermost, without numbers and places."""
+    """Return the innermost cause, without numbers and places."""
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return str(reason).rstrip(".")
 

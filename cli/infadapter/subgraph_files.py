@@ -1,4 +1,4 @@
-"""The files of `infadapter sushi replay`: a scenario, queries, and what became of them."""
+"""Files of `infadapter sushi replay`: a scenario, queries, and outcomes."""
 
 import csv
 import json
@@ -32,7 +32,7 @@ class Scenario:
 
 
 def read_scenario(path: Path) -> Scenario:
-    """Raises BadFile."""
+    """Read the scenario. Raises BadFile."""
     found = _object(_json(path), f"{path}")
     every = _part(found, "every", f"{path}")
     if type(every) is not int or not 1 <= every <= MOST_EVERY:
@@ -53,7 +53,7 @@ def read_scenario(path: Path) -> Scenario:
 
 
 def read_queries(path: Path) -> list[Query]:
-    """In the order of the file. Raises BadFile."""
+    """Return the queries in the order of the file. Raises BadFile."""
     queries = []
     for line, cells in rows_of(path, ("policy", "accuracy", "latency_ms")):
         where, policy = f"{path}, line {line}", cells["policy"].strip()

@@ -1,8 +1,9 @@
 """
 SUSHI on this CPU: SubNets of OFA-ResNet50's shapes with packed copies of their weights, measured.
 
-What the authors' accelerator fetches from off the chip, a CPU copies: leading slices of shared
-weights don't lie in a row. Weights are random, so accuracies are quoted and time is measured.
+What the authors' accelerator fetches from off-chip memory, a CPU copies, since leading slices of
+shared weights are not contiguous. Weights are random, so accuracies are quoted and time is
+measured.
 """
 
 from collections.abc import Sequence
@@ -76,7 +77,7 @@ def _run_rows(cpu: OnCpu, of: BackEnd, asked: Asked) -> list[list[str]]:
 
 
 class Executed:
-    """A system whose queries are run: it decides by the table, the times are what they take."""
+    """A system that executes its queries: it decides by the table, and times are measured."""
 
     def __init__(self, cpu: OnCpu, of: BackEnd, name: str, queries: Sequence[Query]) -> None:
         self.name = name

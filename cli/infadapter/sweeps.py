@@ -1,4 +1,6 @@
-"""What `infadapter what-if` does, once its arguments are read: play for each value, and show."""
+"""
+Implementation of `infadapter what-if` after its arguments are parsed: run each value, and show.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,18 +21,18 @@ from infadapter_simulator.report.sweep import Sweep, sweep_json, sweep_table
 from infadapter_solver import CPU
 
 Grid = Mapping[str, tuple[float, ...]]
-"""The options that may have several values, and the values."""
+"""The options that may have several values, with the values."""
 
 TITLES = {
     "slo-ms": ("SLO", "ms"),
     "budget": ("budget", "cores"),
     "cost-weight": ("cost weight", ""),
 }
-"""Of the options, in words, and their unit."""
+"""The options in words, with their units."""
 
 
 def run(arguments: Arguments, grid: Grid, option: str, *, format: str, output: Path | None) -> None:
-    """For each value of `option`. Raises UsageError where none can be played."""
+    """Run each value of `option`. Raises UsageError if none can be run."""
     with in_one_sentence():
         sweep = _swept(arguments, grid, option)
     click.echo(sweep_json(sweep) if format == "json" else sweep_table(sweep, terminal_width()))

@@ -1,9 +1,11 @@
-"""How wide the terminal is that tables are read in."""
+"""The width of the terminal for tables."""
 
 import shutil
 import sys
 
 
 def terminal_width() -> int | None:
-    """None where the output is no terminal: what is piped keeps one line for each row."""
+    """
+    Return the width, or None if the output is no terminal: piped output keeps one line per row.
+    """
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

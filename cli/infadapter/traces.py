@@ -1,4 +1,4 @@
-"""The options that say which part of a trace is meant, and the trace; no simulation is imported."""
+"""Options for the trace and its part; importing them imports no simulation."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -29,7 +29,7 @@ Option = Callable[[Command], Command]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceOptions:
-    """Which trace, and what its file does not say of itself; as it was given."""
+    """The trace, and what its file does not say about itself, as given."""
 
     trace: tuple[str, ...] = ()
     trace_format: str | None = None
@@ -52,7 +52,7 @@ class TraceOptions:
 
 
 def trace_of(options: TraceOptions, to_s: int | None = None) -> Trace:
-    """Nothing from `to_s` on need be read. Raises TraceError."""
+    """Return the trace; nothing from `to_s` on needs to be read. Raises TraceError."""
     asked = _asked(options, to_s)
     stores = [name for name in options.trace if is_store(name)]
     if stores and len(options.trace) == 1:
@@ -63,12 +63,14 @@ def trace_of(options: TraceOptions, to_s: int | None = None) -> Trace:
 
 
 def trace_options_of(options: dict[str, Any]) -> TraceOptions:
-    """Takes its own out of the options."""
+    """Take the trace's options out of all options."""
     return TraceOptions(**{name: options.pop(name) for name in TraceOptions.__slots__})
 
 
 def say_trace(trace: Trace, part: str = "") -> None:
-    """On stderr, before anything is computed: what it was taken for, its load, and every note."""
+    """
+    Print on stderr, before any computation, what the file was taken for, its load, and all notes.
+    """
     for line in described(trace):
         click.echo(line, err=True)
     if part:
@@ -76,14 +78,14 @@ def say_trace(trace: Trace, part: str = "") -> None:
 
 
 def with_options(command: Command, options: Iterable[Option[Command]]) -> Command:
-    """In this order in the help."""
+    """Add options in this order to the help."""
     for option in reversed(tuple(options)):
         command = option(command)
     return command
 
 
 def reading_options() -> tuple[Option[Any], ...]:
-    """How a trace is read where its file leaves it open, and how a Prometheus is asked for one."""
+    """Return the options for ambiguous files, and for querying a Prometheus."""
     return (
         click.option(
             "--trace-format", metavar="FORMAT", help=f"If it is not recognised: {_forms()}."
@@ -98,7 +100,7 @@ def reading_options() -> tuple[Option[Any], ...]:
 
 
 def part_options(*, required: bool, begin: str) -> tuple[Option[Any], ...]:
-    """`begin` is the help of --from."""
+    """Return the options of the part; `begin` is the help of --from."""
     return (
         trace_option(required=required),
         *reading_options(),
@@ -167,7 +169,7 @@ def _span(options: TraceOptions) -> Span:
 
 
 def _credentials(options: TraceOptions) -> Credentials:
-    """Raises TraceError."""
+    """Return the credentials. Raises TraceError."""
     if options.query_key and not options.query_cert:
         raise TraceError("--query-key is of a certificate: give --query-cert, too.")
     return Credentials(
@@ -180,7 +182,7 @@ def _credentials(options: TraceOptions) -> Credentials:
 
 
 def _header(text: str) -> tuple[str, str]:
-    """What is wrong with it is told without what it holds. Raises TraceError."""
+    """Parse a header; errors do not show its value. Raises TraceError."""
     name, _, value = text.partition("=")
     try:
         value = read(Path(value[1:])) if value.startswith("@") else value

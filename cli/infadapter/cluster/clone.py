@@ -1,4 +1,4 @@
-"""The life of a clone: made, Ready, gone."""
+"""The life cycle of a clone: created, Ready, gone."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ from infadapter_profiles.sizes import CPU, PodSize
 from infadapter_solver.problem import Target
 
 GONE_S = 30.0
-"""A pod of the clone's grace period is gone within seconds, where its node answers."""
+"""Time in which a pod with the clone's grace period is gone, if its node responds, s."""
 
 
 def jobs(namespace: str, name: str = "") -> str:
@@ -38,7 +38,7 @@ async def cloned(
     *,
     say: Say,
 ) -> AsyncIterator[Json]:
-    """The clone's Job, which is deleted with all that it owns when this is left, however it is."""
+    """Yield the clone's Job, which is deleted with everything it owns when the context is left."""
     body = clone_job(source, size, name, deadline_s=lease.LEASE_S)
     creating = asyncio.create_task(api.create(jobs(source.namespace), body))
     try:
@@ -62,7 +62,7 @@ async def _delete(api: KubeApi, namespace: str, name: str, say: Say) -> None:
 
 
 async def gone(api: KubeApi, namespace: str, name: str) -> None:
-    """Wait for the room that the pod of a deleted Job had, though no longer than pods take."""
+    """Wait until the pod of a deleted Job has released its resources, for at most GONE_S."""
     until_s = time.monotonic() + GONE_S
     while time.monotonic() < until_s:
         if await coming.pod_of_job(api, namespace, name) is None:
@@ -73,7 +73,7 @@ async def gone(api: KubeApi, namespace: str, name: str) -> None:
 async def ready(
     api: KubeApi, source: Source, name: str, what: str, *, timeout_s: float, say: Say
 ) -> Json:
-    """The clone's pod once it is Ready. Raises CannotProfile."""
+    """Return the clone's pod once it is Ready. Raises CannotProfile."""
     return await coming.until(
         api,
         source.namespace,
@@ -86,7 +86,10 @@ async def ready(
 
 
 def load_s(pod: Mapping[str, Any]) -> float | None:
-    """From its creation until it was Ready, in whole seconds: the API server keeps no others."""
+    """
+    Return the time from creation until Ready in whole seconds, which is the API server's
+    resolution.
+    """
     ready_s = moment(condition(part(pod, "status"), "Ready"), "lastTransitionTime")
     created_s = seconds(pod["metadata"]["creationTimestamp"])
     return None if ready_s is None else max(0.0, ready_s - created_s)

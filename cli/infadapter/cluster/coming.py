@@ -1,4 +1,4 @@
-"""Whether the pod of a Job comes, and why not."""
+"""Wait for the pod of a Job, or find out why it does not come."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ Say = Callable[[str], None]
 
 POLL_S = 0.5
 SETTLED_S = 10.0
-"""What a trouble may take to go by itself: a registry that is asked again, a mount that follows."""
+"""Time in which a fault may disappear by itself, s: a registry retry, a mount that follows."""
 LOG_BYTES = 4 * 1024 * 1024
 _MAY_COME = (Cause.NO_NODE,)
 _WORDS = {
@@ -47,7 +47,9 @@ async def until(
     timeout_s: float,
     say: Say,
 ) -> Json:
-    """The Job's pod once `come` holds of its status. Raises CannotProfile with the reason."""
+    """
+    Return the Job's pod once `come` holds for its status. Raises CannotProfile with the reason.
+    """
     ends_s, began_s, told = time.monotonic() + timeout_s, time.monotonic(), ""
     while True:
         pod = await pod_of_job(api, namespace, job)
@@ -75,7 +77,7 @@ def has_begun(status: Mapping[str, Any]) -> bool:
 
 
 def ended(pod: Mapping[str, Any]) -> str | None:
-    """How a pod that is over has ended; it is not started again."""
+    """Return how a finished pod ended, or None; it is not restarted."""
     status = part(pod, "status")
     if text(status, "phase") not in ("Failed", "Succeeded"):
         return None
@@ -98,7 +100,7 @@ async def log(api: KubeApi, namespace: str, pod: str, container: str, **query: s
 async def _why_not(
     api: KubeApi, namespace: str, job: str, pod: Json | None, what: str
 ) -> tuple[Cause | None, str]:
-    """In a sentence without its end; nothing while there is nothing to be said."""
+    """Return cause and sentence, without its end; an empty sentence if nothing is known."""
     if pod is None:
         said = await _refusal(api, namespace, job)
         return (Cause.REFUSED, _sentence(Cause.REFUSED, what, said)) if said else (None, "")
@@ -111,7 +113,7 @@ async def _why_not(
 
 
 async def _last_words(api: KubeApi, pod: Json) -> str:
-    """What an ended pod's first container wrote last, if it wrote anything."""
+    """Return the last lines that an ended pod's first container logged, if any."""
     container, metadata = pod["spec"]["containers"][0]["name"], pod["metadata"]
     try:
         said = await log(api, metadata["namespace"], metadata["name"], container, tailLines="1")
@@ -121,7 +123,7 @@ async def _last_words(api: KubeApi, pod: Json) -> str:
 
 
 async def _refusal(api: KubeApi, namespace: str, job: str) -> str:
-    """A Job whose pods are refused, by a quota say, tells so in its events alone."""
+    """Return why a Job's pods are refused, for example by a quota; only its events say so."""
     selector = f"involvedObject.kind=Job,involvedObject.name={job}"
     query = {"fieldSelector": selector}
     events = (await api.request("GET", core(namespace, "events"), query=query)).get("items", [])

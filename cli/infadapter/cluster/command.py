@@ -1,4 +1,4 @@
-"""`infadapter profile --kubernetes`, from the pod template to the profile that is applied."""
+"""`infadapter profile --kubernetes`, from the pod template to the applied profile."""
 
 import asyncio
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ _NAME_CHARS = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """What does not change from one size to the next."""
+    """The values that are the same for all sizes."""
 
     api: KubeApi
     asked: Asked
@@ -45,13 +45,13 @@ class Session:
 
     @property
     def measuring_s(self) -> float:
-        """At most, for one size."""
+        """The longest time for one size, s."""
         rows = most_points(self.asked.points)
         return _AROUND_S + self.asked.start_timeout + _AGAIN * rows * self.asked.seconds
 
 
 def measure_in_cluster(asked: Asked) -> None:
-    """Ends the command with a sentence and a status where there is no result."""
+    """Measure; without a result, end the command with a sentence and a status."""
     goals(asked.slos_ms, asked.percentile or PERCENTILE, asked.epsilon)
     if asked.output == STDOUT:
         raise click.UsageError("--kubernetes writes to the cluster, or with --output to a file.")
@@ -68,7 +68,7 @@ def measure_in_cluster(asked: Asked) -> None:
 
 
 async def _until_stopped(asked: Asked) -> None:
-    """A signal that ends a process would leave the clone to its deadline."""
+    """Measure until a signal arrives, which otherwise would leave the clone until its deadline."""
     try:
         with stopped_by_signals():
             await measure(connect(API_TIMEOUT_S), asked)
@@ -83,7 +83,7 @@ async def _until_stopped(asked: Asked) -> None:
 
 
 async def measure(api: KubeApi, asked: Asked) -> None:
-    """Raises CannotProfile, ApiRefusal, PlatformUnavailable or ProfileFileError."""
+    """Measure. Raises CannotProfile, ApiRefusal, PlatformUnavailable or ProfileFileError."""
     assert asked.kubernetes is not None
     assert asked.namespace is not None
     source = await find_source(
@@ -118,7 +118,9 @@ def _sizes(asked: Asked, source: Source) -> list[PodSize]:
 
 
 async def _with_one_clone(session: Session, sizes: Sequence[PodSize]) -> int:
-    """Measure as many of the sizes as one pod can be given; at least the first."""
+    """
+    Measure as many of the sizes as one pod can take, at least the first, and return their number.
+    """
     source, asked, api = session.source, session.asked, session.api
     name = f"{session.name[:_NAME_CHARS].rstrip('-')}-profile-{uuid4().hex[:5]}"
     what = f"a clone of {asked.kubernetes} with {cpu_quantity(sizes[0].resources[CPU])} CPU"
@@ -165,14 +167,16 @@ async def _measure_size(session: Session, job: Json, pod: Json, size: PodSize, n
 
 
 def _known(asked: Asked, pod: Json, before: ProfileDocument | None) -> dict[str, float]:
-    """What the server may not say, or not as well. An accuracy that is given counts before it."""
+    """
+    Return facts that the server may not report, or less well. A given accuracy takes precedence.
+    """
     load_s = clones.load_s(pod) if asked.load_seconds is None else asked.load_seconds
     known = {"accuracy": asked.accuracy, "load_s": load_s}
     return {name: value for name, value in known.items() if value is not None}
 
 
 def _points(asked: Asked, before: ProfileDocument | None) -> str | None:
-    """Those that the profile has, so that all its sizes have the same."""
+    """Return the profile's operating points, so that all its sizes have the same."""
     had = before.profile.operating_points if before else ()
     if asked.points is None:
         return ",".join(point.name for point in had) or None

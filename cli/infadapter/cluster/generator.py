@@ -1,4 +1,4 @@
-"""The generator's Job: what it is told, what it writes, and what comes of it."""
+"""The load generator's Job: its command, its output, and its result."""
 
 import asyncio
 import contextlib
@@ -34,7 +34,7 @@ def command(
     known: dict[str, float],
     points: str | None,
 ) -> list[str]:
-    """`infadapter profile` as it is run in the pod; `known`: accuracy and load time."""
+    """Return the `infadapter profile` command for the pod; `known` are accuracy and load time."""
     percentile, slos_ms = asked.percentile, asked.slos_ms
     if not slos_ms and source.objective is not None:
         slos_ms = (source.objective.slo_ms,)
@@ -74,7 +74,10 @@ async def generate(
     deadline_s: float,
     say: Say,
 ) -> ProfileDocument:
-    """What the profiler printed, its other lines said as they come. Raises CannotProfile."""
+    """
+    Return the profile that the profiler printed; its other lines are shown as they come. Raises
+    CannotProfile.
+    """
     name = f"{clone['metadata']['name']}-{number}"
     body = generator_job(source, words, name, clone=clone, image=image, deadline_s=deadline_s)
     await api.create(jobs(source.namespace), body)
@@ -98,14 +101,14 @@ async def generate(
 
 
 async def _make_room(api: KubeApi, namespace: str, name: str) -> None:
-    """A node that defers the clone's next size may look again only when a pod has gone."""
+    """Delete a finished pod, since a node may retry a deferred resize only when a pod has gone."""
     with contextlib.suppress(ApiRefusal, PlatformUnavailable):  # then it goes with the clone
         await api.delete(jobs(namespace, name), propagationPolicy="Background")
         await gone(api, namespace, name)
 
 
 async def _followed(api: KubeApi, source: Source, name: str, clone: str, say: Say) -> str:
-    """The line with the profile, once the profiler has ended well."""
+    """Return the line with the profile once the profiler has succeeded."""
     said = 0
     while True:
         pod = await coming.pod_of_job(api, source.namespace, name)
@@ -133,7 +136,7 @@ async def _lines(api: KubeApi, pod: Json, *, whole: bool) -> list[str]:
 
 
 async def _check(api: KubeApi, source: Source, clone: str) -> None:
-    """What is measured of a clone that has gone is the way of an error message."""
+    """Raise an error if the clone is gone, since error responses would be measured instead."""
     pod = await coming.pod_of_job(api, source.namespace, clone)
     over = "somebody deleted it" if pod is None else coming.ended(pod)
     if over is not None:
@@ -141,7 +144,7 @@ async def _check(api: KubeApi, source: Source, clone: str) -> None:
 
 
 def _failed(pod: Json, over: str) -> CannotProfile:
-    """With the profiler's own status, where it has come to one."""
+    """Return the error with the profiler's own exit status, if it has one."""
     code = _code(pod) or NOT_MEASURED
     status = code if 0 < code <= NOT_MEASURED else NOT_MEASURED
     return CannotProfile(f"The profiler failed: {over}.", status)

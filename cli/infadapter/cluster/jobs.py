@@ -1,9 +1,9 @@
 """
-The two Jobs, as plain data: the clone of a pod, and the generator beside it. Pure.
+The two Jobs as plain data: the clone of a pod, and the generator beside it. Pure.
 
-Both are Jobs since a Job ends by a deadline and is then removed, by the cluster and whatever
-becomes of us. Neither has any label of the template, so that nothing that sends requests to pods,
-counts them or adopts them can select one.
+Both are Jobs, because a Job ends at a deadline and is then removed by the cluster, whatever happens
+to us. Neither has a label of the template, so that no Service, metric or controller selects its
+pod.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,10 @@ GENERATOR_RESOURCES = {
     "requests": {"cpu": "500m", "memory": "512Mi"},
     "limits": {"cpu": "1", "memory": "512Mi"},
 }
-"""It says itself when that is too little: its own lateness is measured."""
+"""
+Resources of the generator. It reports by itself if they are too small, since it measures its own
+lateness.
+"""
 
 _NOT_OURS = (f"{GROUP}/", "prometheus.io/", "kubectl.kubernetes.io/")
 _OF_PODS_THAT_SERVE = {"priorityClassName", "priority", "preemptionPolicy", "nodeName"}
@@ -38,7 +41,10 @@ _RESTRICTED = {
 
 
 def clone_job(source: Source, size: PodSize, name: str, *, deadline_s: float) -> Json:
-    """One pod of the template at this size. It evicts nothing and is never started again."""
+    """
+    Return a Job for one pod of the template at this size. It preempts nothing and is never
+    restarted.
+    """
     target = Target(source.workload.variant, CPU)
     made = pod_template(source.profile, source.workload, target, size)
     annotations = {
@@ -57,7 +63,9 @@ def clone_job(source: Source, size: PodSize, name: str, *, deadline_s: float) ->
 
 
 def _without(container: Mapping[str, Any], fields: set[str]) -> Json:
-    """A pod that is never started again may have no container that a resize restarts."""
+    """
+    Remove fields: a pod that is never restarted must not have containers that a resize restarts.
+    """
     return {key: value for key, value in container.items() if key not in fields}
 
 
@@ -70,7 +78,9 @@ def generator_job(
     image: str | None,
     deadline_s: float,
 ) -> Json:
-    """The profiler, away from the clone where there is another node. It goes with the clone."""
+    """
+    Return the profiler's Job, on another node than the clone if possible. It is owned by the clone.
+    """
     container, pod = _with_own_image(source) if image is None else _with_image(image)
     container |= {
         "name": GENERATOR,
@@ -119,7 +129,9 @@ def _job(
 
 
 def _with_own_image(source: Source) -> tuple[Json, Json]:
-    """As the server's container is, with what it mounts: its interpreter may lie there."""
+    """
+    Return a container with the server's image and mounts, since its interpreter may be in a mount.
+    """
     written, pod = source.container, source.pod_spec
     container = {key: written[key] for key in _OF_THE_IMAGE if key in written}
     container["volumeMounts"] = list(written.get("volumeMounts") or ())

@@ -1,4 +1,4 @@
-"""Where profiles are kept: as VariantProfiles of the cluster, or in a file."""
+"""Where profiles are stored: as VariantProfiles in the cluster, or in a file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ _CONFLICT = (
 
 
 class Store(Protocol):
-    """Keeps profiles."""
+    """Stores profiles."""
 
     async def find(self) -> ProfileDocument | None: ...
     async def check(self, before: ProfileDocument | None) -> None: ...
@@ -39,7 +39,7 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InCluster:
-    """By server-side apply: of a profile that somebody else applied nothing is taken over."""
+    """Stores by server-side apply, without taking over fields of other managers."""
 
     api: KubeApi
     namespace: str
@@ -60,11 +60,11 @@ class InCluster:
             raise CannotProfile(f"{self} can't be added to: {error}.") from error
 
     async def check(self, before: ProfileDocument | None) -> None:
-        """Whether it may be written, before anything is measured."""
+        """Check before measuring that the profile may be written."""
         await self._apply(before or _example(self.name, self.namespace), dry_run=True)
 
     async def save(self, document: ProfileDocument) -> None:
-        """Where that fails, a file keeps what took minutes to measure."""
+        """Write the profile; on failure keep it in a file, since it took minutes to measure."""
         try:
             await self._apply(document)
         except Exception as error:
@@ -110,8 +110,8 @@ def with_measured(
     before: ProfileDocument | None, told: ProfileDocument, *, namespace: str, machine: str
 ) -> ProfileDocument:
     """
-    What the profiler printed, with the other rows that are known already. Raises CannotProfile
-    where only one of the two has operating points.
+    Return the printed profile with the rows that were known before. Raises CannotProfile if only
+    one of the two has operating points.
     """
     if before is not None:
         _check_points(before.profile, told.profile)
@@ -125,7 +125,9 @@ def with_measured(
 
 
 def _check_points(before: Profile, told: Profile) -> None:
-    """That a point is unknown to the server the profiler says itself."""
+    """
+    Check the operating points; the profiler itself reports a point that the server does not know.
+    """
     if before.allocations and bool(before.operating_points) != bool(told.operating_points):
         had, has = ("", "none") if before.operating_points else ("no ", "some")
         raise CannotProfile(
@@ -137,7 +139,7 @@ def _check_points(before: Profile, told: Profile) -> None:
 def changes(
     before: Profile | None, after: Profile, rows: Sequence[ProfiledAllocation]
 ) -> list[str]:
-    """What is another now, a line for each."""
+    """Return a line for each changed row."""
     lines = [line for row in rows for line in _row_changes(before, row)]
     was = (before.accuracy, before.load_time_s) if before else (None, None)
     now = (after.accuracy, after.load_time_s)
@@ -173,7 +175,7 @@ def _change(what: str, was: float | None, is_now: float | None) -> str:
 
 
 def _example(name: str, namespace: str) -> ProfileDocument:
-    """A profile as good as any, to ask whether one may be written."""
+    """Return a valid profile to test whether one may be written."""
     capacity = KnownCapacity(latency_s=1.0, percentile=99.0, rps=1.0)
     allocation = ProfiledAllocation(size=PodSize(resources={"cpu": 1000}), capacity=(capacity,))
     profile = Profile(variant=name, accuracy=0.5, load_time_s=1.0, allocations=(allocation,))

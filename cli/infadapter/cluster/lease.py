@@ -1,6 +1,6 @@
 """
-A clone's deadline is a lease, which whoever measures renews: a command that was killed leaves its
-clone for two minutes, however long its sizes and operating points would have taken.
+Renew a clone's deadline like a lease: a killed command leaves its clone for two minutes only,
+however long its sizes and operating points would have taken.
 """
 
 import asyncio
@@ -19,7 +19,9 @@ RENEWED_EACH_S = 30.0
 
 @asynccontextmanager
 async def renewed(api: KubeApi, job: str) -> AsyncIterator[None]:
-    """Until this is left. Raises ApiRefusal where a Job may not be patched."""
+    """
+    Renew the deadline until the context is left. Raises ApiRefusal if Jobs may not be patched.
+    """
     created_s = time.monotonic()
     await _renew(api, job, created_s)
     renewing = asyncio.create_task(_keep(api, job, created_s))
@@ -38,6 +40,6 @@ async def _keep(api: KubeApi, job: str, created_s: float) -> None:
 
 
 async def _renew(api: KubeApi, job: str, created_s: float) -> None:
-    """The deadline counts from the Job's start: when its creation was answered, or later."""
+    """Extend the deadline, which counts from the Job's start: its creation, or later."""
     deadline_s = round(time.monotonic() - created_s + LEASE_S)
     await api.patch(job, {"spec": {"activeDeadlineSeconds": deadline_s}})

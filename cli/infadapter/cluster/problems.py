@@ -1,4 +1,4 @@
-"""Why nothing is measured in a cluster, as a sentence with the exit status that it ends with."""
+"""Reasons why nothing can be measured in a cluster, with the command's exit status."""
 
 from infadapter_operator.kube.refusal import ApiRefusal
 
@@ -7,7 +7,7 @@ _ROLE = "manifests/examples/profiler.yaml is the Role that this takes"
 
 
 class CannotProfile(Exception):
-    """The message is one sentence, which says what to do."""
+    """The message is one sentence that says what to do."""
 
     def __init__(self, message: str, status: int = BAD_INPUT) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""What is to be cloned, spelled as kubectl does: TYPE/NAME."""
+"""Parse the reference of what is cloned, as in kubectl: TYPE/NAME."""
 
 import re
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Reference:
 
 
 def parse_reference(text: str) -> Reference:
-    """Raises ValueError."""
+    """Parse a reference. Raises ValueError."""
     found = _SHAPE.fullmatch(text)
     if found is None:
         raise ValueError(f"{text!r} is neither deployment/NAME nor infsvc/NAME:VARIANT.")

@@ -1,4 +1,7 @@
-"""A clone gets its next size in place; where it can't, a sentence says why, and another is made."""
+"""
+Resize a clone in place to its next size; if that fails, a sentence says why, and a new clone is
+made.
+"""
 
 import asyncio
 import time
@@ -20,13 +23,13 @@ from infadapter_profiles.sizes import CPU, PodSize
 
 RESIZE_S = 20.0
 """
-In force within a tenth of a second where the node has room. What is deferred may come when a pod
-has ended, and a kubelet that says Error tries again.
+Patience with a resize, s. It is in force within 0.1 s if the node has room. A deferred one may
+succeed when a pod has ended, and a kubelet that reports an error retries.
 """
 
 
 async def resized(api: KubeApi, source: Source, pod: Json, size: PodSize) -> str | None:
-    """Give the pod this size without a restart; else say why it can't be had so."""
+    """Resize the pod without a restart; return the reason if that is impossible."""
     if _starts_anew(source):
         return "its resizePolicy restarts the server when its CPU changes"
     path = core(source.namespace, "pods", pod["metadata"]["name"])
@@ -40,7 +43,7 @@ async def resized(api: KubeApi, source: Source, pod: Json, size: PodSize) -> str
 
 
 def _starts_anew(source: Source) -> bool:
-    """A server that reads its size as it starts has to start at each of its sizes."""
+    """Whether the server reads its size at start, and so needs a new pod for each size."""
     policies = parts(source.container, "resizePolicy")
     return any(
         policy.get("resourceName") == CPU and policy.get("restartPolicy") == "RestartContainer"
@@ -65,7 +68,10 @@ async def _until_in_force(api: KubeApi, path: str, source: Source, size: PodSize
 
 
 def in_force(live: Json, source: Source, size: PodSize) -> bool:
-    """By the kubelet's word for this spec. Requests are there before what limits the container."""
+    """
+    Whether the kubelet reports this spec as in force. Requests change before the container's
+    limits.
+    """
     status, generation = part(live, "status"), count(live["metadata"], "generation")
     if "observedGeneration" in status and count(status, "observedGeneration") < generation:
         return False
@@ -83,7 +89,7 @@ def _cpu(amounts: Mapping[str, Any]) -> int | None:
 
 
 def _said(live: Json) -> str:
-    """The kubelet's own words."""
+    """Return the kubelet's own message."""
     status = part(live, "status")
     for kind in ("PodResizePending", "PodResizeInProgress"):
         told = condition(status, kind)

@@ -1,4 +1,4 @@
-"""What the clone is made from: the pod template of a Deployment, or of a service's variant."""
+"""The source of the clone: the pod template of a Deployment, or of a service's variant."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from infadapter_profiles.sizes import Resources
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objective:
-    """What the service promises: the default of what is searched for."""
+    """The service's SLO and percentile, the defaults of the search."""
 
     slo_ms: int
     percentile: float
@@ -53,7 +53,7 @@ class Source:
 async def find_source(
     api: KubeApi, namespace: str, reference: Reference, *, container: str | None, port: int | None
 ) -> Source:
-    """Raises CannotProfile, ApiRefusal or PlatformUnavailable."""
+    """Return the source. Raises CannotProfile, ApiRefusal or PlatformUnavailable."""
     if reference.variant is None:
         template = await _template_of(api, namespace, reference.name)
         named = Workload(variant=reference.name, template=template, container=container, port=port)

@@ -1,4 +1,4 @@
-"""What is asked of an experiment."""
+"""Parameters of an experiment."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,10 @@ from infadapter_simulator.reproduction.experiment import Tell
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`samples`: fresh ones that accuracy is measured on. `seconds`: of the run with co-runners."""
+    """
+    The parameters. `samples` is the number of fresh samples for the accuracy, `seconds` the
+    duration of the run with co-runners.
+    """
 
     cache: Path
     tell: Tell

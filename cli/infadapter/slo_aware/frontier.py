@@ -83,7 +83,9 @@ def _first(network: LabelNetwork, most: int) -> Answer:
 
 
 def hidden(asked: Asked) -> Result:
-    """An MLP: hashed, static and random shares of its hidden layer, and narrower networks."""
+    """
+    Measure an MLP: hashed, static and random shares of its hidden layer, and narrower networks.
+    """
     batches = 100 if asked.quick else prepare.MLP_BATCHES
     make = (batches, asked.cache, asked.tell)
     wide = prepare.trained_mlp(prepare.MLP_HIDDEN, prepare.MLP_PENALTY, *make)
@@ -116,7 +118,7 @@ def _nodes_of(network: mlp.HashedMlp, most: int) -> Answer:
 
 
 def _majority(hashed: mlp.HashedMlp, inputs: Any) -> Answer:
-    """No node at all: what the full network mostly answers in an input's bucket."""
+    """Compute no node: return what the full network mostly answers in the input's bucket."""
     votes = np.zeros((hashed.hash.buckets, mlp.CLASSES), np.int64)
     np.add.at(votes, (hashed.hash.of_all(inputs), hashed.mlp.logits(inputs).argmax(1)), 1)
     answers = votes.argmax(1)
@@ -153,7 +155,7 @@ def _compared(
 
 
 def _family(name: str) -> str:
-    """Of a way, without its share: one line in the picture."""
+    """Return a method's name without its share: one line in the plot."""
     return name.split(",")[0].rstrip("0123456789.% ")
 
 

@@ -1,4 +1,4 @@
-"""LCAO beside co-runners on the same core that come and go every five seconds."""
+"""LCAO beside co-runners on the same core, which start and stop every five seconds."""
 
 import os
 import signal
@@ -91,7 +91,7 @@ def _said(labels: int, hidden: int, weights_bytes: int, profile: LatencyProfile)
 
 
 class _Lcao:
-    """The time that is left is all of it: nothing queues in a closed loop."""
+    """LCAO with the whole remaining time as its budget, since nothing queues in a closed loop."""
 
     def __init__(self, profile: LatencyProfile, limit_s: float) -> None:
         self._profile, self._limit_s, self._utilisation = profile, limit_s, Utilisation()
@@ -162,7 +162,7 @@ def _served(
 
 
 class CoRunners:
-    """Stopped and continued by signals: they come and go within a millisecond."""
+    """Co-runners that are stopped and continued by signals within a millisecond."""
 
     def __init__(self, processes: Sequence[subprocess.Popen[bytes]]) -> None:
         self._processes = processes

@@ -1,4 +1,4 @@
-"""What the node activators are compared with, by the same kernels."""
+"""Baselines for the node activators, with the same kernels."""
 
 from typing import Any
 
@@ -18,7 +18,9 @@ BITS = 10
 
 
 class Chosen:
-    """Always these nodes, packed: what a static ranking does, or a network without the others."""
+    """
+    Always computes the same packed nodes: a static ranking, or a network without the other nodes.
+    """
 
     def __init__(self, weights: Weights, nodes: Labels) -> None:
         self._weights, self._nodes = weights, nodes
@@ -40,7 +42,9 @@ def random(weights: Weights, nodes: int, seed: int) -> Chosen:
 
 
 def inverted_file(weights: Weights, cells: int) -> LabelNetwork:
-    """The textbook index: k-means over rows and biases, cells by their mean's logit."""
+    """
+    Build the textbook index: k-means over rows and biases, cells ranked by their mean's logit.
+    """
     augmented = np.concatenate([weights.rows, weights.bias[:, None]], 1)
     found = hashing.quantiser(augmented, cells, seed=1)
     of = found.of_all(augmented)
@@ -51,7 +55,7 @@ def inverted_file(weights: Weights, cells: int) -> LabelNetwork:
 
 
 def inverted_file_and_core(weights: Weights, tables: Tables) -> LabelNetwork:
-    """As that, for the nodes that don't lie in the core, which is computed first."""
+    """Build the same for the nodes outside the core, which is computed first."""
     core, others = np.split(tables.order, [tables.core])
     augmented = np.concatenate([weights.rows, weights.bias[:, None]], 1)[others]
     found = hashing.quantiser(augmented, len(tables.anchors), seed=1)
@@ -63,7 +67,7 @@ def inverted_file_and_core(weights: Weights, tables: Tables) -> LabelNetwork:
 
 
 def by_signs(weights: Weights, tables: Tables, mean: Floats) -> LabelNetwork:
-    """The same core, and buckets by SimHash of the rows; the nearest sign patterns first."""
+    """Build the same core with SimHash buckets of the rows, nearest sign patterns first."""
     core, others = np.split(tables.order, [tables.core])
     rows = weights.rows[others]
     simhash = hashing.simhash(rows, BITS, seed=1)

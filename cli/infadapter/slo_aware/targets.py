@@ -1,4 +1,4 @@
-"""One model, several accuracies that are asked for: ACLO, whose target changes with every query."""
+"""One model and several target accuracies: ACLO, whose target changes with every query."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from infadapter_server.networks.sloaware.policies import aclo
 from infadapter_simulator.reproduction.result import Line, Panel, Result
 
 LESS = (0.06, 0.04, 0.02, 0.01, 0.003)
-"""Targets: the full network's accuracy on calibration inputs, less so much."""
+"""Targets: the full network's accuracy on calibration inputs minus these."""
 
 GAPS = np.concatenate([np.linspace(0.0, 0.03, 16), np.linspace(0.04, 0.6, 15)])
 MOST = 0.1
@@ -54,7 +54,9 @@ def run(asked: Asked) -> Result:
 
 
 def calibrated(network: LabelNetwork, inputs: Any, right: Any, full: Any) -> Table:
-    """The accuracy of stopping at each gap, from agreement."""
+    """
+    Return the accuracy of stopping at each gap, estimated from agreement with the full network.
+    """
     most = round(MOST * network.weights.labels)
     walks = [network.steps(x, most) for x in inputs]
     gaps = np.quantile([walk.gaps[0] for walk in walks], GAPS)

@@ -1,4 +1,4 @@
-"""Times that are compared are taken in turn, so that whatever else runs slows all alike."""
+"""Measure compared times in turn, so that other load slows all of them alike."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -12,7 +12,9 @@ Answer = Callable[[Any], object]
 
 
 def medians_s(answers: Mapping[str, Answer], inputs: Any, each: int) -> dict[str, float]:
-    """The median over rounds of the mean of a query, one query after another, hash included."""
+    """
+    Return the median over rounds of a query's mean time, s: one query after another, hash included.
+    """
     found: dict[str, list[float]] = {name: [] for name in answers}
     for round in range(ROUNDS):
         some = inputs[np.arange(round * each, (round + 1) * each) % len(inputs)]
@@ -26,5 +28,5 @@ def medians_s(answers: Mapping[str, Answer], inputs: Any, each: int) -> dict[str
 
 
 def points_lost(full: float, right: Any) -> float:
-    """Of accuracy, against the full network on the same inputs."""
+    """Return the accuracy lost against the full network on the same inputs, in points."""
     return 100 * (full - float(np.mean(right)))
