@@ -86,8 +86,14 @@ def _laid(parts: Sequence[Series], starts: Sequence[int], end_s: int) -> Series:
         place[:] = np.where(both, place + part.rates, np.where(np.isnan(place), part.rates, place))
     if _of_requests(parts):  # between whose times, silence is something that was seen
         rates = np.nan_to_num(rates)
-    counted = all(part.counted for part in parts)
-    return replace(parts[0], rates=rates, arrivals_s=None, counted=counted)
+    return replace(
+        parts[0],
+        rates=rates,
+        arrivals_s=None,
+        counted=all(part.counted for part in parts),
+        step_s=max(part.step_s for part in parts),
+        collected=any(part.collected for part in parts),
+    )
 
 
 def _of_requests(parts: Sequence[Series]) -> bool:

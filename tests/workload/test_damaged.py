@@ -1,7 +1,9 @@
 """Every damaged file is answered with one sentence, which says where."""
 
+import bz2
 import gzip
 import json
+import lzma
 import re
 from pathlib import Path
 
@@ -122,9 +124,13 @@ def test_what_is_wrong_in_a_line_is_said_with_its_number(
         (LOGGED + LOGGED.replace("2000", "2001"), "is longer than 8,035,200 s"),
         (HEADER_2019, "holds no requests"),
         (HEADER_2021, "holds no requests"),
-        (gzip.compress(b"1\n" * 9000, mtime=0)[:30], "its gzip data is damaged"),
-        (gzip.compress(b"1\n2\n", mtime=0)[:-8] + b"\1" * 8, "its gzip data is damaged"),
-        (b"\x1f\x8b\x08\x00 no gzip data at all", "its gzip data is damaged"),
+        (gzip.compress(b"1\n" * 9000, mtime=0)[:30], "its compressed data is damaged"),
+        (gzip.compress(b"1\n2\n", mtime=0)[:-8] + b"\1" * 8, "its compressed data is damaged"),
+        (b"\x1f\x8b\x08\x00 no gzip data at all", "its compressed data is damaged"),
+        (bz2.compress(b"1\n" * 9000)[:30], "its compressed data is damaged"),
+        (b"BZh9 no bzip2 data at all", "its compressed data is damaged"),
+        (lzma.compress(b"1\n" * 9000)[:-30], "its compressed data is damaged"),
+        (b"\xfd7zXZ no xz data at all", "its compressed data is damaged"),
     ],
 )
 def test_what_is_wrong_with_the_whole_is_said(

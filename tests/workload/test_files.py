@@ -9,10 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from infadapter_workload.asked import Asked, asked_of
 from infadapter_workload.reading import named_trace, read_trace
+from infadapter_workload.series import Series, joined
 from infadapter_workload.trace import TraceError
 
 Read = Callable[..., Any]
@@ -50,6 +52,13 @@ def test_what_is_no_text_is_named(asks: Read, content: bytes, said: str) -> None
 def test_a_last_row_that_is_cut_off_is_left_out(read: Read) -> None:
     trace = read(TABLE + "30")
     assert (trace.mean_rps, trace.notes) == (114.5, ("left out the last line, which is cut off",))
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_a_file_of_one_row_needs_no_newline_at_its_end(read: Read, end: str) -> None:
+    assert read(f"time,requests\n0,5{end}").rates.tolist() == [5]
+    assert read(f"2024-03-01T10:00:00Z{end}").requests == 1
+    assert read(f'{{"start_time":"2024-03-01T10:00:00Z","status":200}}{end}').requests == 1
 
 
 def test_the_standard_input_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,6 +104,16 @@ def test_tables_of_two_days_follow_each_other_and_may_not_overlap(tmp_path: Path
     assert relative.rates.tolist() == [5, 6, 7]
     with pytest.raises(TraceError, match="made up cannot be read together"):
         named_trace([*written(tmp_path, "5\n"), "synthetic:bursty"])
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_joined_files_are_as_coarse_and_as_doubtful_as_any_of_them(turned: bool) -> None:
+    fine = Series(name="a", form="", rates=np.ones(60), began_s=0, counted=True)
+    coarse = Series(
+        name="b", form="", rates=np.ones(60), began_s=60, step_s=15, counted=True, collected=True
+    )
+    both = joined([coarse, fine] if turned else [fine, coarse])
+    assert (both.step_s, both.collected, both.counted) == (15, True, True)
 
 
 def test_a_month_is_read_and_more_is_cut_while_it_is_read(tmp_path: Path) -> None:

@@ -116,3 +116,11 @@ def test_seconds_that_requests_share_are_no_steps(read: Read, asks: Read) -> Non
     )
     assert "--trace-format timestamps if a row is a request" in asks(text)
     assert read(text, "timestamps").rates.tolist() == [4, 0, 1]
+
+
+def test_a_number_in_json_keeps_all_of_its_digits(read: Read) -> None:
+    lines = "".join(f'{{"ts":1709287200.{i}23456789,"status":200}}\n' for i in range(10))
+    arrivals_s = read(lines).arrivals_s
+    assert arrivals_s is not None
+    assert [round(at_s * 1e9) for at_s in arrivals_s] == [i * 10**8 + 23456789 for i in range(10)]
+    assert read('{"ts":1.7092872005e9,"status":200}\n' * 2).requests == 2

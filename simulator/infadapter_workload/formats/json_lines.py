@@ -6,6 +6,7 @@ logfmt.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from infadapter_workload.asked import Asked
 from infadapter_workload.formats.clocks import clock_of
@@ -136,7 +137,7 @@ def _refuse_unsure(stream: Stream, clock: Clock, texts: list[str], time: str, as
 
 def _refuse_counts(stream: Stream, first: Object, time: str) -> None:
     for name, value in first.items():
-        number = isinstance(value, int | float) and not isinstance(value, bool)
+        number = isinstance(value, int | Decimal) and not isinstance(value, bool)
         if number and name != time and of_values(name).kind in (Kind.RATE, *COUNT_KINDS):
             raise stream.error(
                 f"has numbers of requests, {shown(name)}, in its JSON lines: write them as a table "

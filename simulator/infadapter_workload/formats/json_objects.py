@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from infadapter_workload.formats import logs
@@ -75,8 +76,8 @@ def object_of(text: str) -> Object | None:
     if not text.startswith("{"):
         return _pairs(text)
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
+        found = json.loads(text, parse_float=Decimal)  # a float has microseconds of today at best
+    except (ValueError, RecursionError, ArithmeticError):
         return None
     return found if isinstance(found, dict) else None
 

@@ -16,7 +16,7 @@ from infadapter_workload.trace import TraceError
 Bytes = io.BufferedReader | io.BytesIO
 Told = Callable[[int, int], None]
 
-_LOOKED_AT = 65_536  # bytes
+LOOKED_AT = 65_536  # bytes
 _LONGEST_HOLE = 4 * 2**30  # bytes: of a device there is no end
 _MOST_WIDE = 64 * 2**20  # bytes, in UTF-16, which are read at once
 
@@ -48,7 +48,7 @@ def unpacked(path: Path, raw: io.BufferedReader) -> tuple[bytes, Bytes]:
         raise TraceError(f"The trace {path} is a tar archive: unpack it, and name its file.")
     if beginning.startswith(_WIDE):
         return _narrow(path, beginning, file)
-    return beginning, io.BufferedReader(_Rejoined(beginning, file), _LOOKED_AT)
+    return beginning, io.BufferedReader(_Rejoined(beginning, file), LOOKED_AT)
 
 
 def _opened(raw: io.BufferedReader) -> IO[bytes]:
@@ -65,7 +65,7 @@ def _opened(raw: io.BufferedReader) -> IO[bytes]:
 def _first(file: IO[bytes]) -> bytes:
     """Return the first bytes; a pipe delivers them in pieces."""
     parts, size = [], 0
-    while size < _LOOKED_AT and (part := file.read(_LOOKED_AT - size)):
+    while size < LOOKED_AT and (part := file.read(LOOKED_AT - size)):
         parts.append(part)
         size += len(part)
     return b"".join(parts)
@@ -77,8 +77,8 @@ def _without_hole(path: Path, beginning: bytes, file: IO[bytes]) -> bytes:
     damaged.
     """
     skipped = 0
-    while len(beginning) >= _LOOKED_AT and beginning.count(0) == len(beginning):
-        skipped += _LOOKED_AT
+    while len(beginning) >= LOOKED_AT and beginning.count(0) == len(beginning):
+        skipped += LOOKED_AT
         if skipped > _LONGEST_HOLE:
             raise TraceError(
                 f"The trace {path} begins with more than {_LONGEST_HOLE // 2**20:,} MiB of NULs: "
@@ -97,7 +97,7 @@ def _narrow(path: Path, beginning: bytes, file: IO[bytes]) -> tuple[bytes, Bytes
         text = content.decode("utf-16").encode()
     except UnicodeError as error:
         raise TraceError(f"{path}:1: this is not text.") from error
-    return text[:_LOOKED_AT], io.BytesIO(text)
+    return text[:LOOKED_AT], io.BytesIO(text)
 
 
 class _Rejoined(io.RawIOBase):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from infadapter_workload.formats.packed import Bytes, Told, unpacked
+from infadapter_workload.formats.packed import LOOKED_AT, Bytes, Told, unpacked
 from infadapter_workload.trace import TraceError
 
 MAX_LINE = 65_536  # bytes: a row of 1,440 minutes takes 10,000
@@ -24,6 +24,8 @@ MAX_CONTENT = 32 * 2**20  # bytes, of JSON, which takes ten times as much when i
 STANDARD_INPUT = Path("-")
 
 _OLD_ENDS = r"its lines end with CR alone: write them with tr '\r' '\n' <FILE >NEW"
+
+_DAMAGED = "its compressed data is damaged or cut off"
 
 _SHOWN = 40  # characters of what is wrong
 _TELL_EVERY = 65_536  # lines
@@ -71,8 +73,9 @@ class Stream:
     def head(self, remarks: bool = False) -> list[Line]:
         """Return the first lines that are not empty, as far as they are buffered."""
         raw = self.beginning.split(b"\n")
-        whole = raw[:-1] or raw  # the last may be cut off
-        lines = [self._line(number, text, cut=False) for number, text in enumerate(whole, 1)]
+        if len(self.beginning) >= LOOKED_AT:
+            raw = raw[:-1] or raw  # the last one goes on beyond what was looked at
+        lines = [self._line(number, text, cut=False) for number, text in enumerate(raw, 1)]
         return [line for line in lines if line.text and (remarks or _holds(line))]
 
     def lines(self) -> Iterator[Line]:
@@ -146,11 +149,11 @@ def opened(path: Path, told: Told = lambda done, total: None) -> Iterator[Stream
             beginning, file = unpacked(path, raw)
             yield Stream(path, file, lambda: told(_position(raw), size), beginning)
     except (EOFError, zlib.error, lzma.LZMAError) as error:
-        raise TraceError(f"The trace {path} cannot be read: its gzip data is damaged.") from error
+        raise TraceError(f"The trace {path} cannot be read: {_DAMAGED}.") from error
     except OSError as error:
         reason = error.strerror or str(error)
         if not error.errno:  # as what unpacks says it
-            reason = "its gzip data is damaged"
+            reason = _DAMAGED
         raise TraceError(f"The trace {path} cannot be read: {reason}.") from error
 
 
