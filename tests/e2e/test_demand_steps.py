@@ -46,7 +46,7 @@ FIRST_S = 40.0
 
 
 @pytest.mark.usefixtures("usual")
-@pytest.mark.parametrize(("surge_m", "held_s"), [(0, 75), (300, 60), (600, 60)])
+@pytest.mark.parametrize(("surge_m", "held_s"), [(0, 60), (300, 55), (600, 55)])
 def test_a_step_ends_in_the_plan_for_it(
     surge_m: int,
     held_s: int,

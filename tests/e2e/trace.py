@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 TRACE = ROOT.parent / "shared/data/twitter2021/day15_bursty_1260s.csv"
 FROM_S, FOR_S = 560, 600  # ten minutes: calm, a rise to five times as much, and back
-IN_S = float(os.environ.get("INFADAPTER_E2E_TRACE_SECONDS", "180"))
+IN_S = float(os.environ.get("INFADAPTER_E2E_TRACE_SECONDS", "135"))
 AFTER_STEP_S = 20
 
 
