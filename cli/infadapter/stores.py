@@ -16,11 +16,11 @@ from typing import Any
 from infadapter.progress import Progress
 from infadapter.spans import Span
 from infadapter_operator.credentials import Credentials, CredentialsUnreadable, hidden, refuse_pipe
-from infadapter_workload.asked import Asked
 from infadapter_workload.formats.matrix import matrix_of
 from infadapter_workload.formats.moments import SECOND_NS, moment_ns
 from infadapter_workload.formats.prometheus import series_of
-from infadapter_workload.gaps import settled
+from infadapter_workload.gaps import resolve_gaps
+from infadapter_workload.read_options import ReadOptions
 from infadapter_workload.trace import MAX_SECONDS, Trace, TraceError
 
 POINTS = 10_000
@@ -55,7 +55,7 @@ def is_store(name: str) -> bool:
     return name.startswith(("http://", "https://"))
 
 
-def trace_of_store(url: str, span: Span, asked: Asked) -> Trace:
+def trace_of_store(url: str, span: Span, options: ReadOptions) -> Trace:
     """Return the sum of all series of the query. Raises TraceError."""
     store = Store(url)
     try:
@@ -65,8 +65,8 @@ def trace_of_store(url: str, span: Span, asked: Asked) -> Trace:
     if not span.query:
         raise store.error("is to be asked: give --query, such as 'sum(rate(requests_total[1m]))'")
     answers = _answers(store, span, Progress(what="parts of the query"))
-    series = series_of(store, matrix_of(store, answers), asked)
-    return settled(series, asked.gaps, url)
+    series = series_of(store, matrix_of(store, answers), options)
+    return resolve_gaps(series, options.gaps, url)
 
 
 def _answers(store: Store, span: Span, told: Callable[[int, int], None]) -> list[Any]:

@@ -18,8 +18,8 @@ from infadapter_operator.credentials import (
     is_header,
     read,
 )
-from infadapter_workload.asked import OPTIONS, Asked, asked_of
 from infadapter_workload.formats.known import FORMATS
+from infadapter_workload.read_options import OPTIONS, ReadOptions, parse_options
 from infadapter_workload.reading import named_trace
 from infadapter_workload.trace import Trace, TraceError, described
 
@@ -53,13 +53,13 @@ class TraceOptions:
 
 def trace_of(options: TraceOptions, to_s: int | None = None) -> Trace:
     """Return the trace; nothing from `to_s` on needs to be read. Raises TraceError."""
-    asked = _asked(options, to_s)
+    reading = _read_options(options, to_s)
     stores = [name for name in options.trace if is_store(name)]
     if stores and len(options.trace) == 1:
-        return trace_of_store(stores[0], _span(options), asked)
+        return trace_of_store(stores[0], _span(options), reading)
     if stores or options.query:
         raise TraceError("--query asks one Prometheus: give its address, http://…, to --trace.")
-    return named_trace(options.trace, asked=asked)
+    return named_trace(options.trace, options=reading)
 
 
 def trace_options_of(options: dict[str, Any]) -> TraceOptions:
@@ -144,17 +144,17 @@ def _forms() -> str:
     )
 
 
-def _asked(options: TraceOptions, to_s: int | None) -> Asked:
+def _read_options(options: TraceOptions, to_s: int | None) -> ReadOptions:
     texts = {option.name: getattr(options, f"trace_{option.name}") for option in OPTIONS}
     if options.keep_zeros and texts["gaps"] not in (None, "keep"):
         raise TraceError("Give either --keep-zeros or --trace-gaps.")
     texts["gaps"] = "keep" if options.keep_zeros else texts["gaps"] or "ask"
     progress = Progress(what="% of the trace")
-    return asked_of(
+    return parse_options(
         texts,
         format=options.trace_format,
         to_s=to_s if len(options.trace) == 1 else None,
-        told=lambda done, total: progress(100 * done // (total or done or 1), 100),
+        on_progress=lambda done, total: progress(100 * done // (total or done or 1), 100),
     )
 
 

@@ -21,10 +21,10 @@ MOST_LEFT_OUT = 0.05
 SAY = "say --trace-gaps keep if that is load of 0, or drop if it was not recorded"
 
 
-def settled(series: Series, gaps: str | None, where: str) -> Trace:
+def resolve_gaps(series: Series, gaps: str | None, where: str) -> Trace:
     """
-    Return the trace; `gaps` is the option in `Asked`. Raises TraceError if the user must decide, or
-    if there is no load.
+    Return the trace; `gaps` is the option in `ReadOptions`. Raises TraceError if the user must
+    decide, or if there is no load.
     """
     missing = np.isnan(series.rates)
     if not np.nansum(series.rates):

@@ -91,16 +91,16 @@ def _problem(trace: Trace) -> str | None:
     if not ((rates >= 0) & (rates <= MAX_RPS)).all():  # NaN is neither
         return f"must have rates from 0 to {MAX_RPS:,.0f} requests per second"
     if trace.counted and (rates % 1).any():
-        return "is said to be counted, but has rates that are not whole numbers"
+        return "is marked as counted, but has rates that are not whole numbers"
     arrivals = trace.arrivals_s
     return None if arrivals is None else _problem_of_arrivals(arrivals, rates)
 
 
 def _problem_of_arrivals(arrivals: Array, rates: Array) -> str | None:
     if arrivals.ndim != 1 or not np.isfinite(arrivals).all() or (np.diff(arrivals) < 0).any():
-        return "must have time stamps that are numbers in order"
+        return "must have finite time stamps in ascending order"
     if len(arrivals) and not 0 <= arrivals[0] <= arrivals[-1] < len(rates):
         return f"has time stamps outside its {len(rates):,} s"
     if not np.array_equal(per_second(arrivals, len(rates)), rates):
-        return "has other time stamps than its rates say"
+        return "has time stamps that do not match its rates"
     return None

@@ -58,7 +58,7 @@ REFUSED = {
     "the count of a timer": Refused(
         "https://github.com/micrometer-metrics/micrometer/issues/1615",
         answer(RISING, labels=[{"__name__": "http_server_requests_seconds_count"}]),
-        "holds http_server_requests_seconds_count itself, by its name a counter",
+        "is http_server_requests_seconds_count itself, which its name says is a counter",
     ),
     "buckets beside a code, each request once for each": Refused(
         "https://github.com/jupyterhub/grafana-dashboards/pull/150",
@@ -111,7 +111,7 @@ REFUSED = {
     "hours without a name": Refused(
         "https://github.com/jdlrobson/weekipedia/issues/143",
         lines(f"{h:%Y%m%d%H},360000" for h in HOURS),
-        "say --trace-values rates if it is per second, or counts if it is of the step",
+        "say --trace-values rates if it is per second, or counts if it is per step",
     ),
 }
 

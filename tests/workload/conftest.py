@@ -7,7 +7,7 @@ from typing import Protocol
 
 import pytest
 
-from infadapter_workload.asked import asked_of
+from infadapter_workload.read_options import parse_options
 from infadapter_workload.reading import read_trace
 from infadapter_workload.trace import Trace, TraceError
 
@@ -27,7 +27,7 @@ def read(tmp_path: Path) -> Reader:
     ) -> Trace:
         path = tmp_path / "trace.txt"
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return read_trace(path, format=form, asked=asked_of({**said, "gaps": gaps}))
+        return read_trace(path, format=form, options=parse_options({**said, "gaps": gaps}))
 
     return reader
 

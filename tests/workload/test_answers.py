@@ -37,7 +37,7 @@ def test_a_counter_itself_is_refused_and_its_increases_can_be_read(
 
 @pytest.mark.parametrize("name", ["request_seconds_count", "up_bucket", "bytes_sum", "x_created"])
 def test_counters_are_known_by_their_names(asks: Read, name: str) -> None:
-    assert f"holds {name} itself, by its name a counter" in asks(
+    assert f"is {name} itself, which its name says is a counter" in asks(
         answer(({"__name__": name}, STEADY))
     )
 
@@ -77,7 +77,7 @@ def test_many_missing_steps_are_asked_for(read: Read, asks: Read) -> None:
 
 def test_a_series_with_a_hole_is_said(read: Read) -> None:
     trace = read(answer(({"pod": "a"}, STEADY), ({"pod": "b"}, STEADY[:10] + STEADY[12:])))
-    assert any("2 values are missing in series" in note for note in trace.notes)
+    assert any("2 values are missing within single series" in note for note in trace.notes)
 
 
 def test_what_promtool_writes_is_read(read: Read) -> None:
@@ -126,7 +126,7 @@ def test_copies_of_two_replicas_are_not_summed(read: Read, asks: Read, label: st
     "name", ["http_requests_in_flight", "job:latency_seconds:p99", "nginx_connections_active"]
 )
 def test_gauges_of_something_else_are_refused_by_their_name(asks: Read, name: str) -> None:
-    assert f"holds {name}, by its name no number of requests" in asks(
+    assert f"is {name}, whose name does not mean a number of requests" in asks(
         answer(({"__name__": name}, STEADY))
     )
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infadapter_workload.formats.names import Kind, of_values, words_of
+from infadapter_workload.formats.names import Kind, meaning_of_name, words_of
 
 EPOCH = 1709287200
 ROWS = range(30)
@@ -98,7 +98,7 @@ def test_thousands_and_parts_of_the_load_are_asked_for(asks: Read, name: str) ->
 @pytest.mark.parametrize("other", ["predicted_requests", "target_rps", "pending_requests"])
 def test_what_is_not_yet_served_is_no_load(read: Read, asks: Read, other: str) -> None:
     assert read(table(f"time,requests,{other}", lambda i: f"{i},6,7")).mean_rps == 6
-    assert f"holds {other!r}" in asks(table(f"time,{other}", lambda i: f"{i},6"))
+    assert f"has {other!r}" in asks(table(f"time,{other}", lambda i: f"{i},6"))
 
 
 @pytest.mark.parametrize("name", ["t", "elapsed_s", "step", "index", "x"])
@@ -124,7 +124,9 @@ def test_a_time_in_several_columns_is_asked_for(asks: Read, header: str) -> None
 def test_what_is_no_load_by_its_name_is_refused(asks: Read, time: str, name: str) -> None:
     first = EPOCH if time == "timestamp" else 0
     sentence = asks(table(f"{time},{name}", lambda i: f"{first + i},{100 + i}"))
-    assert f"holds {name!r} beside the time, by its name no number of requests" in sentence
+    assert (
+        f"has {name!r} beside the time, whose name does not mean a number of requests" in sentence
+    )
 
 
 @pytest.mark.parametrize(
@@ -239,5 +241,5 @@ def test_a_log_of_messages_is_no_trace(asks: Read) -> None:
 
 @given(st.text(max_size=30))
 def test_every_name_is_one_of_the_kinds(name: str) -> None:
-    assert of_values(name).kind in Kind
+    assert meaning_of_name(name).kind in Kind
     assert all(words_of(name))

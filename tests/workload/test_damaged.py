@@ -211,7 +211,7 @@ def test_a_small_file_that_unpacks_without_end_does_not_fill_the_memory(
     endless = written(tmp_path, gzip.compress(b"1\n" + b"1" * 10**7))
     assert "has a line of more than 1 MiB" in problem(endless)
     monkeypatch.setattr(packed, "_LONGEST_HOLE", 2**20)
-    assert "begins with more than 1 MiB of NULs" in problem(Path("/dev/zero"))
+    assert "begins with more than 1 MiB of NUL bytes" in problem(Path("/dev/zero"))
     monkeypatch.setattr(stream, "MAX_LINES", 1000)
     assert "has more than 1,000 lines" in problem(written(tmp_path, gzip.compress(b"\n" * 2000)))
     monkeypatch.setattr(stamps, "MAX_STAMPS", 100)

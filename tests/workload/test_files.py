@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from infadapter_workload.asked import Asked, asked_of
+from infadapter_workload.read_options import ReadOptions, parse_options
 from infadapter_workload.reading import named_trace, read_trace
 from infadapter_workload.series import Series, joined
 from infadapter_workload.trace import TraceError
@@ -124,34 +124,36 @@ def test_a_month_is_read_and_more_is_cut_while_it_is_read(tmp_path: Path) -> Non
     path.write_text("second,rps\n" + "".join(f"{86_400 * i},100\n" for i in range(400)))
     with pytest.raises(TraceError, match=r":95: the trace is longer .* cut it with --to SECOND"):
         read_trace(path)
-    assert read_trace(path, asked=Asked(to_s=86_400)).seconds >= 86_400
+    assert read_trace(path, options=ReadOptions(to_s=86_400)).seconds >= 86_400
 
 
 def test_reading_ends_where_no_more_is_wanted(tmp_path: Path) -> None:
     """What follows cannot be read, and is not looked at."""
     path = tmp_path / "long.txt"
     path.write_text("7\n" * 20_000 + "broken\n")
-    assert read_trace(path, asked=Asked(to_s=600)).seconds >= 600
+    assert read_trace(path, options=ReadOptions(to_s=600)).seconds >= 600
     rows = "".join(f"{i},7\n" for i in range(2000))
     path.write_text(f"second,requests\n{rows}broken\n")
-    assert read_trace(path, asked=Asked(to_s=600)).seconds >= 600
+    assert read_trace(path, options=ReadOptions(to_s=600)).seconds >= 600
     stamps = "".join(f"{1_700_000_000 + i}.5\n" for i in range(6000))
     path.write_text(stamps + "broken\n")
-    trace = read_trace(path, asked=Asked(to_s=600))
+    trace = read_trace(path, options=ReadOptions(to_s=600))
     assert (trace.seconds, trace.requests) == (600, 600)
 
 
 def test_a_cut_trace_is_as_long_as_was_asked_though_nothing_came_at_its_end(tmp_path: Path) -> None:
     path = tmp_path / "sparse.txt"
     path.write_text("1700000000.5\n1700000900.5\n")
-    assert read_trace(path, asked=Asked(to_s=600)).seconds == 600
+    assert read_trace(path, options=ReadOptions(to_s=600)).seconds == 600
 
 
 def test_how_far_reading_is_can_be_told(tmp_path: Path) -> None:
     path = tmp_path / "long.txt"
     path.write_text("7\n" * 200_000)
     told: list[tuple[int, int]] = []
-    read_trace(path, asked=Asked(told=lambda done, total: told.append((done, total))))
+    read_trace(
+        path, options=ReadOptions(on_progress=lambda done, total: told.append((done, total)))
+    )
     assert told == sorted(told)
     assert len(told) == 3
     assert {total for _, total in told} == {400_000}
@@ -170,4 +172,4 @@ def test_how_far_reading_is_can_be_told(tmp_path: Path) -> None:
 )
 def test_what_an_option_cannot_be_is_said(option: str, text: str, said: str) -> None:
     with pytest.raises(TraceError, match=said.replace("*", r"\*")):
-        asked_of({option: text})
+        parse_options({option: text})

@@ -165,7 +165,7 @@ def test_the_column_of_the_times_can_be_named(tmp_path: Path) -> None:
 
 def test_a_table_with_times_from_a_start_is_requests_only_if_one_says_so(tmp_path: Path) -> None:
     text = "id,time,size\n1,0.5,20\n2,1.5,30\n"
-    with pytest.raises(TraceError, match="no known format"):
+    with pytest.raises(TraceError, match="does not mean a number of requests"):
         read(tmp_path, text)
     assert arrivals(read(tmp_path, text, "timestamps")) == [0.5, 1.5]
 

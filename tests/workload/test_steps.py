@@ -130,7 +130,7 @@ def test_a_counter_that_began_again_is_told_by_its_name(read: Read, asks: Read) 
     )
     assert "--trace-values counter" in asks(text)
     falling = "time,requests_total\n" + "".join(f"{60 * i},{6000 + i % 5}\n" for i in range(30))
-    assert "'requests_total' does not say" in asks(falling)
+    assert "the name 'requests_total' does not say whether it is a rate" in asks(falling)
     assert read(falling, values="counts").mean_rps == pytest.approx(100, abs=0.1)
 
 

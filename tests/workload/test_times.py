@@ -89,7 +89,7 @@ def test_rows_by_the_minute_hour_and_day_are_divided(read: Read, text: str, seco
 
 def test_hours_written_as_one_number_without_a_name_are_asked_for(asks: Read) -> None:
     text = "".join(f"20160101{i:02},360000\n" for i in range(24))
-    assert "a number every 3600 s, and no name says" in asks(text)
+    assert "a number every 3600 s, and no column name says" in asks(text)
 
 
 def test_a_day_or_a_month_first_is_asked_for_where_both_can_be(read: Read, asks: Read) -> None:

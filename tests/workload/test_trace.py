@@ -30,11 +30,11 @@ def test_a_trace_cannot_be_written_and_does_not_follow_what_it_was_made_of() -> 
         ({"rates": [-1.0]}, "must have rates from 0"),
         ({"rates": [np.inf]}, "must have rates from 0"),
         ({"rates": [1.5], "counted": True}, "not whole numbers"),
-        ({"rates": [2.0], "arrivals_s": [0.5, 0.1]}, "numbers in order"),
-        ({"rates": [1.0], "arrivals_s": [np.nan]}, "numbers in order"),
+        ({"rates": [2.0], "arrivals_s": [0.5, 0.1]}, "finite time stamps in ascending order"),
+        ({"rates": [1.0], "arrivals_s": [np.nan]}, "finite time stamps in ascending order"),
         ({"rates": [1.0], "arrivals_s": [1.0]}, "outside its 1 s"),
         ({"rates": [1.0], "arrivals_s": [-0.1]}, "outside its 1 s"),
-        ({"rates": [2.0], "arrivals_s": [0.1]}, "other time stamps than its rates say"),
+        ({"rates": [2.0], "arrivals_s": [0.1]}, "time stamps that do not match its rates"),
     ],
 )
 def test_what_no_trace_can_be_is_refused(parts: dict[str, Any], problem: str) -> None:

@@ -20,9 +20,9 @@ from infadapter_server.loadgen.client import make_timely, replay, run
 from infadapter_server.loadgen.endpoint import UrlError, parse_url
 from infadapter_server.loadgen.records import Start, csv_writer, jsonl_writer
 from infadapter_server.loadgen.report import render
-from infadapter_workload.asked import OPTIONS, asked_of
 from infadapter_workload.formats.known import FORMATS
 from infadapter_workload.outcomes import Outcome, summarise
+from infadapter_workload.read_options import OPTIONS, parse_options
 from infadapter_workload.reading import named_trace
 from infadapter_workload.trace import Array, Trace, TraceError, described
 
@@ -141,7 +141,7 @@ def _read(name: str, reading: dict[str, str | None]) -> Trace:
     """Silence is sent as such, unless it is said otherwise; what was read is said on stderr."""
     texts = {option.name: reading[f"trace_{option.name}"] for option in OPTIONS}
     texts["gaps"] = texts["gaps"] or "keep"
-    trace = named_trace(name, asked=asked_of(texts, format=reading["trace_format"]))
+    trace = named_trace(name, options=parse_options(texts, format=reading["trace_format"]))
     for line in described(trace):
         click.echo(line, err=True)
     return trace

@@ -7,12 +7,12 @@ The Azure LLM traces are tables of time stamps, which other readers accept.
 
 import numpy as np
 
-from infadapter_workload.asked import Asked
 from infadapter_workload.formats.fields import requests, split
 from infadapter_workload.formats.moments import seconds_ns
 from infadapter_workload.formats.numbers import evenly
 from infadapter_workload.formats.stamps import Stamps
 from infadapter_workload.formats.stream import Line, Stream, shown
+from infadapter_workload.read_options import ReadOptions
 from infadapter_workload.series import Series
 from infadapter_workload.trace import MAX_RPS, MAX_SECONDS, Array
 
@@ -23,7 +23,7 @@ _FUNCTION_2019 = HEADER_2019.index("HashFunction")
 _MINUTE_S = 60
 
 
-def read_2019(stream: Stream, asked: Asked, option: str = "") -> Series:
+def read_2019(stream: Stream, options: ReadOptions, option: str = "") -> Series:
     """Read invocations per minute, one function per row: the sum of all, or one function."""
     lines = stream.lines()
     minutes = _minutes(next(lines, None), stream)
@@ -44,9 +44,9 @@ def read_2019(stream: Stream, asked: Asked, option: str = "") -> Series:
     return evenly(stream.name, f"Azure Functions 2019{_of(option)}", rates, _MINUTE_S)
 
 
-def read_2021(stream: Stream, asked: Asked, option: str = "") -> Series:
+def read_2021(stream: Stream, options: ReadOptions, option: str = "") -> Series:
     """Read one invocation per line with its end and duration in seconds, sorted by start."""
-    stamps = Stamps(asked.to_s)
+    stamps = Stamps(options.to_s)
     for index, line in enumerate(stream.lines()):
         fields = split(line.text, ",")
         if len(fields) != len(HEADER_2021):

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 
-from infadapter_workload.asked import UNITS_NS, Asked
 from infadapter_workload.formats.dates import Clock, Unsure, calendar, dated, spelled, time_of_day
 from infadapter_workload.formats.moments import (
     EPOCH_S,
@@ -17,15 +16,16 @@ from infadapter_workload.formats.moments import (
     number,
 )
 from infadapter_workload.formats.names import time_unit
+from infadapter_workload.read_options import UNITS_NS, ReadOptions
 
 _WORDS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
 _OF_STEPS = {"min": 60, "h": 3600, "d": 86_400}
 
 
-def clock_of(texts: Sequence[str], name: str, asked: Asked) -> Clock:
+def detect_clock(texts: Sequence[str], name: str, options: ReadOptions) -> Clock:
     """Return the parser of these times. Raises Unsure if several readings are possible."""
     first = next((text for text in texts if text), "")
-    for found in (calendar(texts), dated(texts, asked), time_of_day(texts)):
+    for found in (calendar(texts), dated(texts, options), time_of_day(texts)):
         if found:
             return found
     if first and not is_epoch(first) and (found := spelled(texts)):
@@ -34,8 +34,8 @@ def clock_of(texts: Sequence[str], name: str, asked: Asked) -> Clock:
         value = number(first)
     except ValueError:
         return Clock(_iso_or_logged, True, "dates with times")
-    if asked.unit_ns:
-        return _counting(asked.unit_ns, asked.unit or "", float(value))
+    if options.unit_ns:
+        return _counting(options.unit_ns, options.unit or "", float(value))
     unit = time_unit(name)
     if unit:
         return _named(texts, unit, float(value))

@@ -8,9 +8,9 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from infadapter_workload.asked import DATES, Asked
 from infadapter_workload.formats.moments import SECOND_NS, iso_s
 from infadapter_workload.formats.written_dates import CLOCK, are_written, hour_of, written_ns
+from infadapter_workload.read_options import DATES, ReadOptions
 
 _CALENDAR = re.compile(r"((?:19|20)\d\d)(0[1-9]|1[0-2])([0-3]\d)(?:([01]\d|2[0-3])(\d\d(\d\d)?)?)?")
 _WRITTEN = re.compile(rf"(\d{{1,2}})([-./])(\d{{1,2}})\2(\d{{4}}|\d\d)(?:{CLOCK})?")
@@ -60,7 +60,7 @@ def _calendar_ns(text: str) -> int:
     return iso_s(f"{year}-{month}-{day}T{hour or '00'}:{minute}:{second}", None) * SECOND_NS
 
 
-def dated(texts: Sequence[str], asked: Asked) -> Clock | None:
+def dated(texts: Sequence[str], options: ReadOptions) -> Clock | None:
     """
     Return the parser of dates such as 3/4/2024, or None. The order of day and month is certain if
     one of them is above 12, or if the separator is a dot. Raises Unsure if it is not.
@@ -68,8 +68,8 @@ def dated(texts: Sequence[str], asked: Asked) -> Clock | None:
     found = [match for match in map(_WRITTEN.fullmatch, texts) if match]
     if not found:
         return None
-    if asked.unit in DATES:
-        day_first = asked.unit == DATES[0]
+    if options.unit in DATES:
+        day_first = options.unit == DATES[0]
     elif (
         len(found[0][4]) == 2
         and found[0][2] != "."

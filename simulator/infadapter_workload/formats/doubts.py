@@ -10,7 +10,7 @@ from itertools import pairwise
 from infadapter_workload.formats.columns import Table
 from infadapter_workload.formats.dates import Clock
 from infadapter_workload.formats.moments import SECOND_NS
-from infadapter_workload.formats.names import LOAD_KINDS, Kind, of_values
+from infadapter_workload.formats.names import LOAD_KINDS, Kind, meaning_of_name
 from infadapter_workload.formats.rhythm import moment_or_none
 from infadapter_workload.formats.stream import Stream, shown
 from infadapter_workload.trace import TraceError
@@ -42,7 +42,7 @@ def refuse_uneven(
     Raise TraceError if the rows look like samples of a monitor: distinct whole seconds beside
     numbers that may be load.
     """
-    named = [each for each in numeric if of_values(table.name(each)).kind in LOAD_KINDS]
+    named = [each for each in numeric if meaning_of_name(table.name(each)).kind in LOAD_KINDS]
     if named:  # with more than one row for a time, such as of several metrics
         raise several(stream, table, named)
     moments = [moment for time in times if (moment := moment_or_none(time, clock)) is not None]
@@ -51,7 +51,9 @@ def refuse_uneven(
         return
     load = (*LOAD_KINDS, Kind.UNKNOWN)
     found = [
-        each for each in numeric if table.name(each) and of_values(table.name(each)).kind in load
+        each
+        for each in numeric
+        if table.name(each) and meaning_of_name(table.name(each)).kind in load
     ]
     if found:
         raise several(stream, table, found)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from infadapter_workload.asked import Asked
 from infadapter_workload.formats.moments import SECOND_NS, SURE_S
 from infadapter_workload.formats.stream import Line, Stream, shown
 from infadapter_workload.gaps import MOST_LEFT_OUT, SAY
+from infadapter_workload.read_options import ReadOptions
 from infadapter_workload.series import began
 from infadapter_workload.trace import MAX_SECONDS, Array
 
@@ -20,7 +20,7 @@ Moments = npt.NDArray[np.int64]
 @dataclass(slots=True)
 class Grid:
     stream: Stream
-    asked: Asked
+    options: ReadOptions
     moments: Moments
     numbers: Array
     lines: Moments
@@ -79,7 +79,7 @@ def places_of(table: Grid, step_s: int) -> Moments:
     """
     since = table.moments - table.moments[0]
     step_ns = step_s * SECOND_NS
-    rounded = table.asked.every_s is not None
+    rounded = table.options.every_s is not None
     places: Moments = np.rint(since / step_ns).astype(np.int64) if rounded else since // step_ns
     uneven = np.diff(places, prepend=-1) <= 0 if rounded else since % step_ns != 0
     for row in np.flatnonzero(uneven)[:1]:
@@ -102,7 +102,7 @@ def _check_missing(table: Grid, places: Moments, step_s: int) -> None:
     missing row may mean that no request arrived.
     """
     missing = int(places[-1]) + 1 - len(places)
-    if table.asked.gaps in ("keep", "drop") or missing <= MOST_LEFT_OUT * (places[-1] + 1):
+    if table.options.gaps in ("keep", "drop") or missing <= MOST_LEFT_OUT * (places[-1] + 1):
         return
     row = int(np.flatnonzero(np.diff(places) > 1)[0]) + 1
     raise table.error(

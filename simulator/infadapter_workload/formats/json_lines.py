@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from infadapter_workload.asked import Asked
-from infadapter_workload.formats.clocks import clock_of
+from infadapter_workload.formats.clocks import detect_clock
 from infadapter_workload.formats.dates import Clock, Unsure
 from infadapter_workload.formats.filters import wanted
 from infadapter_workload.formats.json_objects import (
@@ -22,9 +21,10 @@ from infadapter_workload.formats.json_objects import (
 )
 from infadapter_workload.formats.left_out import LeftOut
 from infadapter_workload.formats.logs import PROBES, probes_said
-from infadapter_workload.formats.names import COUNT_KINDS, Kind, of_values, words_of
+from infadapter_workload.formats.names import COUNT_KINDS, Kind, meaning_of_name, words_of
 from infadapter_workload.formats.stamps import Stamps
 from infadapter_workload.formats.stream import Line, Stream, shown
+from infadapter_workload.read_options import ReadOptions
 from infadapter_workload.series import Series
 
 _TIMES = (
@@ -46,13 +46,13 @@ class _Form:
     each: bool  # is a request, also what looks like a message of a server
 
 
-def read_json_lines(stream: Stream, asked: Asked, option: str = "") -> Series:
+def read_json_lines(stream: Stream, options: ReadOptions, option: str = "") -> Series:
     """Read one request per line. Messages of the server about itself are left out."""
-    form = _form(stream, replace(asked, time=option) if option else asked)
-    stamps, left_out, seen = Stamps(asked.to_s), LeftOut(), Counter[str]()
+    form = _form(stream, replace(options, time=option) if option else options)
+    stamps, left_out, seen = Stamps(options.to_s), LeftOut(), Counter[str]()
     for line in stream.all_lines():
         found = object_of(line.text)
-        if asked.only and found is not None and not wanted(asked.only, fields_of(found)):
+        if options.only and found is not None and not wanted(options.only, fields_of(found)):
             left_out.others += 1
             continue
         moment = _moment(line, found, form)
@@ -69,16 +69,16 @@ def read_json_lines(stream: Stream, asked: Asked, option: str = "") -> Series:
     return stamps.series(stream, said, "requests")
 
 
-def _form(stream: Stream, asked: Asked) -> _Form:
+def _form(stream: Stream, options: ReadOptions) -> _Form:
     whole = objects_in(stream)
-    found = whole if asked.time else [each for each in whole if not is_message(each)]
+    found = whole if options.time else [each for each in whole if not is_message(each)]
     said = "JSON lines" if stream.starts_with(b"{") else "lines of NAME=VALUE"
     if whole and not found:
         raise stream.error(
             "holds messages of a server, with a level and without a request: say --trace-format "
             "json-lines:NAME, the name of their time, if each is one"
         )
-    time = asked.time or _named(found) or _surely(found)
+    time = options.time or _named(found) or _surely(found)
     texts = [str(text) for one in found if time and (text := value_at(one, time)) is not None]
     if not time or not texts:
         names = ", ".join(map(shown, list(found[0])[:8])) if found else "none"
@@ -87,14 +87,14 @@ def _form(stream: Stream, asked: Asked) -> _Form:
             f"time=NAME, or time=A.B of one within another; its names are {names}"
         )
     _refuse_counts(stream, found[0], time)
-    if asked.unit is None and all(one.keys() == _MOONCAKE for one in found):
-        asked = replace(asked, unit="ms")  # as its authors say
+    if options.unit is None and all(one.keys() == _MOONCAKE for one in found):
+        options = replace(options, unit="ms")  # as its authors say
     try:
-        clock = clock_of(texts, time, asked)
+        clock = detect_clock(texts, time, options)
     except Unsure as unsure:
         raise stream.error(f"is ambiguous: {unsure}") from None
-    _refuse_unsure(stream, clock, texts, time, asked)
-    return _Form(said, time, clock, each=asked.time is not None)
+    _refuse_unsure(stream, clock, texts, time, options)
+    return _Form(said, time, clock, each=options.time is not None)
 
 
 def _named(found: Sequence[Object]) -> str | None:
@@ -116,17 +116,19 @@ def _is_point(name: str, text: str) -> bool:
     if not _OF_TIME & words or _ENDS & words:
         return False
     try:
-        return clock_of([text], "", Asked()).absolute
+        return detect_clock([text], "", ReadOptions()).absolute
     except ValueError:
         return False
 
 
-def _refuse_unsure(stream: Stream, clock: Clock, texts: list[str], time: str, asked: Asked) -> None:
+def _refuse_unsure(
+    stream: Stream, clock: Clock, texts: list[str], time: str, options: ReadOptions
+) -> None:
     """
     Raise TraceError for whole numbers that count from a start: in some traces `timestamp` is in
     seconds, in others in milliseconds.
     """
-    if clock.absolute or asked.unit or clock.said.split()[0] != "seconds":
+    if clock.absolute or options.unit or clock.said.split()[0] != "seconds":
         return
     if all(text.lstrip("-").isdigit() for text in texts):
         raise stream.error(
@@ -138,7 +140,7 @@ def _refuse_unsure(stream: Stream, clock: Clock, texts: list[str], time: str, as
 def _refuse_counts(stream: Stream, first: Object, time: str) -> None:
     for name, value in first.items():
         number = isinstance(value, int | Decimal) and not isinstance(value, bool)
-        if number and name != time and of_values(name).kind in (Kind.RATE, *COUNT_KINDS):
+        if number and name != time and meaning_of_name(name).kind in (Kind.RATE, *COUNT_KINDS):
             raise stream.error(
                 f"has numbers of requests, {shown(name)}, in its JSON lines: write them as a table "
                 "in CSV, such as with jq -r '[.time,.requests]|@csv'"

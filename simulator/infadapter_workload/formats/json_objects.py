@@ -48,8 +48,8 @@ def fields_of(found: Object) -> dict[str, str]:
     for name, names in (("path", _PATHS), ("status", _STATUSES), ("method", _METHODS)):
         flat[name] = next((flat[each] for each in names if each in flat), "")
     flat["path"] = flat["path"].partition("?")[0]
-    asked = logs.request_of(flat.get("request", ""))
-    return flat | {name: text for name, text in asked.items() if text and not flat[name]}
+    options = logs.request_of(flat.get("request", ""))
+    return flat | {name: text for name, text in options.items() if text and not flat[name]}
 
 
 def value_at(found: Object, name: str) -> Any:

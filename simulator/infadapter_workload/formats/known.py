@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from infadapter_workload.asked import Asked
 from infadapter_workload.formats import azure
 from infadapter_workload.formats.columns import Table, table_of
 from infadapter_workload.formats.fields import is_header, split
@@ -19,12 +18,13 @@ from infadapter_workload.formats.stamped import read_stamps
 from infadapter_workload.formats.stream import Stream
 from infadapter_workload.formats.tables import read_table
 from infadapter_workload.formats.w3c import names_fields, read_w3c
+from infadapter_workload.read_options import ReadOptions
 from infadapter_workload.series import Series
 from infadapter_workload.trace import TraceError
 
 
 class Format(NamedTuple):
-    read: Callable[[Stream, Asked, str], Series]
+    read: Callable[[Stream, ReadOptions, str], Series]
     help: str
     option: str = ""  # what may follow its name and a colon
 
@@ -46,18 +46,18 @@ FORMATS: dict[str, Format] = {
 }
 
 
-def read_as(stream: Stream, asked: Asked) -> tuple[str, Series]:
+def read_as(stream: Stream, options: ReadOptions) -> tuple[str, Series]:
     """
     Read the file in the format given as NAME or NAME:OPTION, or else in the detected one. Return
     the format's name, too.
     """
-    name, _, option = (asked.format or recognised(stream, asked)).partition(":")
+    name, _, option = (options.format or recognised(stream, options)).partition(":")
     if name not in FORMATS:
         raise TraceError(f"There is no trace format {name!r}; there are {', '.join(FORMATS)}.")
-    return name, FORMATS[name].read(stream, asked, option)
+    return name, FORMATS[name].read(stream, options, option)
 
 
-def recognised(stream: Stream, asked: Asked) -> str:
+def recognised(stream: Stream, options: ReadOptions) -> str:
     """
     Detect the format from the first lines. Raises TraceError for a table without a column that can
     be a time.
@@ -83,7 +83,7 @@ def recognised(stream: Stream, asked: Asked) -> str:
     if table is None:
         named = is_header(head[:1]) and is_time(head[0]) and time_unit(head[0]) is not None
         return "timestamps" if named or any(map(is_epoch, _body(head)[:1])) else "rates"
-    return _table(stream, table, asked)
+    return _table(stream, table, options)
 
 
 def _json(stream: Stream) -> str | None:
@@ -97,12 +97,12 @@ def _json(stream: Stream) -> str | None:
     return "prometheus" if len(objects) == 1 and (answer or not first) else "json-lines"
 
 
-def _table(stream: Stream, table: Table, asked: Asked) -> str:
+def _table(stream: Stream, table: Table, options: ReadOptions) -> str:
     if table.names == azure.HEADER_2021:
         return "azure-functions-2021"
     if not table.rows:
         return "table"  # which says that it holds nothing
-    layout = layout_of(stream, table, asked, per_request=None)
+    layout = layout_of(stream, table, options, per_request=None)
     return "table" if layout.choice.columns else "timestamps"
 
 

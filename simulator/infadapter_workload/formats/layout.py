@@ -6,9 +6,8 @@ detection.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from infadapter_workload.asked import Asked
-from infadapter_workload.formats.choice import Choice, chosen
-from infadapter_workload.formats.clocks import clock_of
+from infadapter_workload.formats.choice import Choice, choose_columns
+from infadapter_workload.formats.clocks import detect_clock
 from infadapter_workload.formats.columns import Table, column_named, only
 from infadapter_workload.formats.dates import Clock, Unsure
 from infadapter_workload.formats.fields import BLANKS, is_number
@@ -17,12 +16,13 @@ from infadapter_workload.formats.names import (
     LOAD_KINDS,
     is_part_of_time,
     is_time,
-    of_values,
+    meaning_of_name,
     time_unit,
 )
 from infadapter_workload.formats.stream import Stream, shown
 from infadapter_workload.formats.values import has_decimal_comma
 from infadapter_workload.formats.written_dates import are_written
+from infadapter_workload.read_options import ReadOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,37 +42,39 @@ class Layout:
         return text if self.day is None else f"{fields[self.day]} {text}"
 
 
-def layout_of(stream: Stream, table: Table, asked: Asked, per_request: bool | None) -> Layout:
+def layout_of(
+    stream: Stream, table: Table, options: ReadOptions, per_request: bool | None
+) -> Layout:
     """
     Return the layout. `per_request` is known if the format was given. Raises TraceError if the
     layout is ambiguous.
     """
-    table = only(table, asked.only)
-    time, day = _time(stream, table, asked)
+    table = only(table, options.only)
+    time, day = _time(stream, table, options)
     texts = [text for text in _texts(table, time, day) if text]
     try:
-        clock = clock_of(texts, table.name(time) if time is not None else "", asked)
+        clock = detect_clock(texts, table.name(time) if time is not None else "", options)
     except Unsure as unsure:
         raise stream.error(f"is ambiguous: {unsure}") from None
     taken = {each for each in (time, day) if each is not None}
-    choice = chosen(stream, table, taken, texts, clock, asked, per_request)
+    choice = choose_columns(stream, table, taken, texts, clock, options, per_request)
     comma = table.delimiter != "," and has_decimal_comma(
         [text for index in choice.columns for text in table.column(index)]
     )
     return Layout(table=table, time=time, day=day, clock=clock, choice=choice, decimal_comma=comma)
 
 
-def _time(stream: Stream, table: Table, asked: Asked) -> tuple[int | None, int | None]:
+def _time(stream: Stream, table: Table, options: ReadOptions) -> tuple[int | None, int | None]:
     """Return the column of the time and that of its date, if it is separate."""
-    if asked.time is not None:
-        return column_named(stream, table.names, table.width, asked.time), None
+    if options.time is not None:
+        return column_named(stream, table.names, table.width, options.time), None
     named = [index for index in range(table.width) if is_time(table.name(index))]
     time = next((each for each in named if _holds_times(table, each)), None)
     if time is None:
         time = next((each for each in range(table.width) if _holds_points(table, each)), None)
     if time is None and table.width == 2 and (not table.names or _counts_up(table)):
         time = 0
-    if time is None and asked.every_s is None:
+    if time is None and options.every_s is None:
         raise stream.error(
             "has columns in no known format, none of them clearly a time: say "
             "--trace-columns time=NAME, or --trace-every SECONDS for rows without a time; its "
@@ -90,7 +92,7 @@ def _time(stream: Stream, table: Table, asked: Asked) -> tuple[int | None, int |
 def _counts_up(table: Table) -> bool:
     """Whether the first column numbers the rows or seconds, whatever its name is."""
     texts = table.column(0)
-    return all(map(is_number, texts)) and of_values(table.name(1)).kind in LOAD_KINDS
+    return all(map(is_number, texts)) and meaning_of_name(table.name(1)).kind in LOAD_KINDS
 
 
 def _with_day(table: Table, time: int | None) -> tuple[int | None, int | None]:

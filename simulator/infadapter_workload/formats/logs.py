@@ -6,12 +6,12 @@ Reader of access logs of servers and balancers, one request per line: nginx, Apa
 import re
 from collections import Counter
 
-from infadapter_workload.asked import Asked
 from infadapter_workload.formats.filters import wanted
 from infadapter_workload.formats.left_out import LeftOut
 from infadapter_workload.formats.moments import logged_ns, moment_ns
 from infadapter_workload.formats.stamps import Stamps
 from infadapter_workload.formats.stream import Line, Stream, shown
+from infadapter_workload.read_options import ReadOptions
 from infadapter_workload.series import Series
 
 # In brackets: what nginx, Apache, S3 and HAProxy write, then what Envoy and others begin with; bare
@@ -55,14 +55,14 @@ def is_request(text: str) -> bool:
     return _STAMP.search(text) is not None and _OWN_MESSAGE.match(text) is None
 
 
-def read_log(stream: Stream, asked: Asked, option: str = "") -> Series:
+def read_log(stream: Stream, options: ReadOptions, option: str = "") -> Series:
     """Read one request per line, sorted by start, since a line is written when its request ends."""
-    stamps, left_out, seen = Stamps(asked.to_s), LeftOut(), Counter[str]()
+    stamps, left_out, seen = Stamps(options.to_s), LeftOut(), Counter[str]()
     for line in stream.all_lines():
         moment = _start_ns(line)
         if isinstance(moment, str):
             left_out.add(line, moment, stamps.count + left_out.others)
-        elif asked.only and not wanted(asked.only, fields_of(line.text)):
+        elif options.only and not wanted(options.only, fields_of(line.text)):
             left_out.others += 1
         else:
             stamps.add(moment, line)

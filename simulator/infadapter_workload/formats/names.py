@@ -49,30 +49,30 @@ _AFTER_ONE = COUNTS | LOADS | TOTALS | {*RATES, *TIME_UNITS, *PER_WORDS}
 _AFTER_ONE |= {*EACH_WORDS, "arrival", "volume"}
 
 
-class Said(NamedTuple):
+class ValueMeaning(NamedTuple):
     kind: Kind
     per_s: float = 1  # of a rate: 60 per minute, 0.001 in thousands per second
 
 
 @lru_cache(maxsize=1024)
-def of_values(name: str) -> Said:
+def meaning_of_name(name: str) -> ValueMeaning:
     """Return the kind of numbers that a column of this name holds."""
     query = query_of(name)
     words = words_of(query.name)
     rate, known = _rate(query.name, words), set(words)
     if query.of_a_part or known & THOUSANDS or _per_something(words):
-        return Said(Kind.UNKNOWN)
+        return ValueMeaning(Kind.UNKNOWN)
     if known & (OTHERS if rate is None and not _of_a_length(words) else OTHERS - SECONDS):
-        return Said(Kind.OTHER)
+        return ValueMeaning(Kind.OTHER)
     if any(one in THINGS and other in _NUMBER_OF for one, other in pairwise(words)):
-        return Said(Kind.OTHER)
+        return ValueMeaning(Kind.OTHER)
     if query.increase_s and known & COUNTS:
-        return Said(Kind.RATE, query.increase_s)
+        return ValueMeaning(Kind.RATE, query.increase_s)
     if _is_part_of_another(words):
-        return Said(Kind.UNKNOWN)
+        return ValueMeaning(Kind.UNKNOWN)
     if rate is not None:
-        return Said(Kind.RATE, rate)
-    return Said(_without_rate(query.name, words))
+        return ValueMeaning(Kind.RATE, rate)
+    return ValueMeaning(_without_rate(query.name, words))
 
 
 def is_time(name: str) -> bool:

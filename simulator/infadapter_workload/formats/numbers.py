@@ -5,12 +5,12 @@ from array import array
 
 import numpy as np
 
-from infadapter_workload.asked import Asked
 from infadapter_workload.formats.counters import looks_like_a_counter, rates_between
 from infadapter_workload.formats.fields import is_header, requests
-from infadapter_workload.formats.names import GROWING, Kind, Said, of_values
+from infadapter_workload.formats.names import GROWING, Kind, ValueMeaning, meaning_of_name
 from infadapter_workload.formats.stream import Line, Stream, shown
 from infadapter_workload.formats.values import has_decimal_comma, unit_said
+from infadapter_workload.read_options import ReadOptions
 from infadapter_workload.series import Series
 from infadapter_workload.trace import MAX_RPS, MAX_SECONDS, Array
 
@@ -21,25 +21,25 @@ _MANY_DIGITS = len(str(int(MAX_RPS)))
 """Digits from which a number may exceed MAX_RPS."""
 
 
-def read_rates(stream: Stream, asked: Asked, option: str = "") -> Series:
+def read_rates(stream: Stream, options: ReadOptions, option: str = "") -> Series:
     """Read numbers with or without a header, each of one second or of --trace-every seconds."""
     head = [line.text for line in stream.head()[:400]]
     name = head[0] if head and is_header(head[:1]) else ""
-    said = _said(stream, name, head, asked)
-    step_s = asked.every_s or 1
+    said = _said(stream, name, head, options)
+    step_s = options.every_s or 1
     comma = has_decimal_comma(head)
-    most_s = 86_400 if asked.values == "counter" else max(step_s, said.per_s)
+    most_s = 86_400 if options.values == "counter" else max(step_s, said.per_s)
     numbers = array("d")
     for index, line in enumerate(stream.lines()):
         if index or not name:
             numbers.append(_number(line, most_s, comma))
         if len(numbers) * step_s > MAX_SECONDS:
             raise line.error(f"the trace is longer than {MAX_SECONDS:,} s: cut it with --to SECOND")
-        if _enough(numbers, step_s, asked.to_s):
+        if _enough(numbers, step_s, options.to_s):
             break
     if not numbers:
         raise stream.error("holds no numbers")
-    return _series(stream, np.array(numbers), said, step_s, asked)
+    return _series(stream, np.array(numbers), said, step_s, options)
 
 
 def _number(line: Line, most_s: float, comma: bool) -> float:
@@ -59,19 +59,21 @@ def evenly(name: str, form: str, rates: Array, step_s: int, what: str = "counts"
     )
 
 
-def _said(stream: Stream, name: str, head: list[str], asked: Asked) -> Said:
+def _said(stream: Stream, name: str, head: list[str], options: ReadOptions) -> ValueMeaning:
     unit = next((unit for text in head if (unit := unit_said(text, False))), None)
-    said = unit or (of_values(name) if name else Said(Kind.LOAD))
-    if said.kind is Kind.OTHER and asked.values is None:
+    said = unit or (meaning_of_name(name) if name else ValueMeaning(Kind.LOAD))
+    if said.kind is Kind.OTHER and options.values is None:
         raise stream.error(
-            f"holds {shown(name)}, by its name no number of requests: say --trace-values counts or "
-            "rates if it is"
+            f"has the column {shown(name)}, whose name does not mean a number of requests: say "
+            "--trace-values counts or rates if it is one"
         )
     return said
 
 
-def _series(stream: Stream, numbers: Array, said: Said, step_s: int, asked: Asked) -> Series:
-    values = asked.values or _kind(stream, numbers, said, step_s)
+def _series(
+    stream: Stream, numbers: Array, said: ValueMeaning, step_s: int, options: ReadOptions
+) -> Series:
+    values = options.values or _kind(stream, numbers, said, step_s)
     per_s = said.per_s if values == "rates" else step_s
     if values == "counter":
         rates = rates_between(numbers, np.arange(len(numbers)), step_s)
@@ -96,7 +98,7 @@ def _series(stream: Stream, numbers: Array, said: Said, step_s: int, asked: Aske
     )
 
 
-def _kind(stream: Stream, numbers: Array, said: Said, step_s: int) -> str:
+def _kind(stream: Stream, numbers: Array, said: ValueMeaning, step_s: int) -> str:
     if said.kind is Kind.RATE:
         if said.per_s > 1 and step_s == 1:
             raise stream.error("holds rates, but not how often: say --trace-every SECONDS")

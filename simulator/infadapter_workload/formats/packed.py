@@ -14,7 +14,7 @@ from typing import IO, Any, cast
 from infadapter_workload.trace import TraceError
 
 Bytes = io.BufferedReader | io.BytesIO
-Told = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 
 LOOKED_AT = 65_536  # bytes
 _LONGEST_HOLE = 4 * 2**30  # bytes: of a device there is no end
@@ -81,8 +81,8 @@ def _without_hole(path: Path, beginning: bytes, file: IO[bytes]) -> bytes:
         skipped += LOOKED_AT
         if skipped > _LONGEST_HOLE:
             raise TraceError(
-                f"The trace {path} begins with more than {_LONGEST_HOLE // 2**20:,} MiB of NULs: "
-                "give what is behind them, if there is anything, by `tail -c`."
+                f"The trace {path} begins with more than {_LONGEST_HOLE // 2**20:,} MiB of NUL "
+                "bytes: if there is anything after them, read it with `tail -c` and --trace -."
             )
         beginning = b"\0" + _first(file)
     return beginning

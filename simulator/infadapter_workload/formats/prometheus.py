@@ -6,15 +6,15 @@ from itertools import pairwise
 
 import numpy as np
 
-from infadapter_workload.asked import Asked
 from infadapter_workload.formats.counters import COUNTER_NAME, looks_like_a_counter, rates_between
 from infadapter_workload.formats.json_content import parsed
 from infadapter_workload.formats.matrix import Matrix, Source, matrix_of
 from infadapter_workload.formats.moments import SURE_S
-from infadapter_workload.formats.names import Kind, of_values
+from infadapter_workload.formats.names import Kind, meaning_of_name
 from infadapter_workload.formats.replicas import refuse_replicas
 from infadapter_workload.formats.stream import Stream, shown
 from infadapter_workload.gaps import MOST_LEFT_OUT, SAY
+from infadapter_workload.read_options import ReadOptions
 from infadapter_workload.series import Series, began
 from infadapter_workload.trace import MAX_RPS, MAX_SECONDS, Array
 
@@ -24,7 +24,7 @@ _SPLIT = ("le", "quantile", "vmrange")
 _COUNTED_IN = "query sum(rate(…[1m])) instead, or say --trace-values counter"
 
 
-def read_answer(stream: Stream, asked: Asked, option: str = "") -> Series:
+def read_answer(stream: Stream, options: ReadOptions, option: str = "") -> Series:
     """
     Return the sum of all series; each value holds until the next. The query must give requests per
     second.
@@ -32,26 +32,26 @@ def read_answer(stream: Stream, asked: Asked, option: str = "") -> Series:
     Raises TraceError if no series has a value at more than a few steps: no data is not zero.
     """
     content = parsed(stream)
-    return series_of(stream, matrix_of(stream, [content]), asked)
+    return series_of(stream, matrix_of(stream, [content]), options)
 
 
-def series_of(source: Source, matrix: Matrix, asked: Asked) -> Series:
+def series_of(source: Source, matrix: Matrix, options: ReadOptions) -> Series:
     """Return the summed series. Raises TraceError for values that cannot be requests per second."""
     if not any(samples for _, samples in matrix.series):
         raise source.error("holds no samples")
-    _check_labels(source, matrix, asked)
-    refuse_replicas(source, matrix, asked)
+    _check_labels(source, matrix, options)
+    refuse_replicas(source, matrix, options)
     times = sorted({time for _, samples in matrix.series for time in samples})
     step_s = _step_s(source, times)
     places = [int((time - times[0]) / step_s) for time in times]
     if (places[-1] + 1) * step_s > MAX_SECONDS:
-        raise source.error(f"has rates above {MAX_RPS:,.0f} or is longer than {MAX_SECONDS:,} s")
-    _check_missing(source, times, places, step_s, asked)
+        raise source.error(f"is longer than {MAX_SECONDS:,} s")
+    _check_missing(source, times, places, step_s, options)
     index = dict(zip(times, places, strict=True))
-    summed = _counted if asked.values == "counter" else _summed
-    rates = summed(source, matrix, index, step_s, asked)
+    summed = _counted if options.values == "counter" else _summed
+    rates = summed(source, matrix, index, step_s, options)
     if not len(rates) or np.nanmax(rates) > MAX_RPS:
-        raise source.error(f"has rates above {MAX_RPS:,.0f}, or a counter once only")
+        raise source.error(f"has rates above {MAX_RPS:,.0f}, or only one sample of a counter")
     notes = [*matrix.notes, *_holes(matrix, times)]
     began_s = int(times[0])
     return Series(
@@ -70,10 +70,14 @@ def series_of(source: Source, matrix: Matrix, asked: Asked) -> Series:
 
 
 def _check_missing(
-    source: Source, times: Sequence[Decimal], places: Sequence[int], step_s: int, asked: Asked
+    source: Source,
+    times: Sequence[Decimal],
+    places: Sequence[int],
+    step_s: int,
+    options: ReadOptions,
 ) -> None:
     missing = places[-1] + 1 - len(places)
-    if asked.gaps in ("keep", "drop") or missing <= MOST_LEFT_OUT * (places[-1] + 1):
+    if options.gaps in ("keep", "drop") or missing <= MOST_LEFT_OUT * (places[-1] + 1):
         return
     first = next(
         earlier + step_s for earlier, later in pairwise(times) if later - earlier != step_s
@@ -85,18 +89,18 @@ def _check_missing(
 
 
 def _summed(
-    source: Source, matrix: Matrix, places: Mapping[Decimal, int], step_s: int, asked: Asked
+    source: Source, matrix: Matrix, places: Mapping[Decimal, int], step_s: int, options: ReadOptions
 ) -> Array:
     """Return the sum of all series in each step, NaN where no series has a value."""
     sums = np.zeros(max(places.values()) + 1)
     for _, samples in matrix.series:
         values = np.array([samples[time] for time in sorted(samples)])
-        if asked.values is None and looks_like_a_counter(values, step_s, named=False):
+        if options.values is None and looks_like_a_counter(values, step_s, named=False):
             raise source.error(
                 f"has values that never fall, from {values[0]:,.0f} to {values[-1]:,.0f}, as a "
                 f"counter: {_COUNTED_IN}, or rates if they are"
             )
-        per_s = step_s if asked.values == "counts" else 1
+        per_s = step_s if options.values == "counts" else 1
         sums[[places[time] for time in sorted(samples)]] += values / per_s
     known = np.full(len(sums), np.nan)
     known[[*places.values()]] = sums[[*places.values()]]
@@ -104,7 +108,7 @@ def _summed(
 
 
 def _counted(
-    source: Source, matrix: Matrix, places: Mapping[Decimal, int], step_s: int, asked: Asked
+    source: Source, matrix: Matrix, places: Mapping[Decimal, int], step_s: int, options: ReadOptions
 ) -> Array:
     """Return the summed increases of all series, up to the last time."""
     sums = np.zeros(max(places.values()))
@@ -116,21 +120,22 @@ def _counted(
     return sums
 
 
-def _check_labels(source: Source, matrix: Matrix, asked: Asked) -> None:
+def _check_labels(source: Source, matrix: Matrix, options: ReadOptions) -> None:
     for labels, _ in matrix.series:
         for label in _SPLIT:
             if label in labels:
                 raise source.error(
-                    f"has a series for each {shown(label)}, parts of a histogram or summary, which "
-                    "are no requests: query sum(rate(…_count[1m]))"
+                    f"has a series for each {shown(label)}, parts of a histogram or summary, not "
+                    "requests: query sum(rate(…_count[1m]))"
                 )
         name = labels.get("__name__", "")
-        if COUNTER_NAME.search(name) and asked.values is None:
-            raise source.error(f"holds {name} itself, by its name a counter: {_COUNTED_IN}")
-        if name and asked.values is None and of_values(name).kind is Kind.OTHER:
+        if COUNTER_NAME.search(name) and options.values is None:
+            raise source.error(f"is {name} itself, which its name says is a counter: {_COUNTED_IN}")
+        if name and options.values is None and meaning_of_name(name).kind is Kind.OTHER:
             raise source.error(
-                f"holds {name}, by its name no number of requests: query sum(rate(…[1m])) of a "
-                "counter of them, or say --trace-values rates if it is"
+                f"is {name}, whose name does not mean a number of requests: query "
+                "sum(rate(…[1m])) of a counter of requests, or say --trace-values rates if it is "
+                "their rate"
             )
 
 
@@ -143,7 +148,7 @@ def _holes(matrix: Matrix, times: Sequence[Decimal]) -> list[str]:
         holes += sum(later - earlier - 1 for earlier, later in pairwise(known))
     if not holes or len(matrix.series) < 2:
         return []
-    return [f"{holes:,} values are missing in series between others of theirs: they count as 0"]
+    return [f"{holes:,} values are missing within single series: they count as 0"]
 
 
 def _step_s(source: Source, times: list[Decimal]) -> int:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from statistics import fmean
 
-from infadapter_workload.asked import Asked
 from infadapter_workload.formats.matrix import Matrix, Source
 from infadapter_workload.formats.stream import shown
+from infadapter_workload.read_options import ReadOptions
 
 _REPLICA = re.compile(r"_*(?:[a-z]+_)?replica(?:_?id)?_*")
 """
@@ -22,12 +22,12 @@ Largest relative difference between the means of two copies, which are scraped a
 """
 
 
-def refuse_replicas(source: Source, matrix: Matrix, asked: Asked) -> None:
+def refuse_replicas(source: Source, matrix: Matrix, options: ReadOptions) -> None:
     """
     Raise TraceError for two series that differ in such a label only and have about the same mean.
     The mean decides, since a label with a pod's number may have such a name, too.
     """
-    if asked.values is not None:
+    if options.values is not None:
         return
     seen: dict[str, tuple[str, float]] = {}
     for labels, samples in matrix.series:

@@ -2,8 +2,7 @@
 
 from dataclasses import replace
 
-from infadapter_workload.asked import Asked
-from infadapter_workload.formats.clocks import clock_of
+from infadapter_workload.formats.clocks import detect_clock
 from infadapter_workload.formats.columns import table_of
 from infadapter_workload.formats.dates import Clock, Unsure
 from infadapter_workload.formats.fields import is_header, split
@@ -12,23 +11,24 @@ from infadapter_workload.formats.layout import Layout, layout_of
 from infadapter_workload.formats.stamps import Stamps
 from infadapter_workload.formats.stream import Line, Stream, shown
 from infadapter_workload.formats.tables import CUT_OFF, moment_of
+from infadapter_workload.read_options import ReadOptions
 from infadapter_workload.series import Series
 from infadapter_workload.trace import TraceError
 
 
-def read_stamps(stream: Stream, asked: Asked, option: str = "") -> Series:
+def read_stamps(stream: Stream, options: ReadOptions, option: str = "") -> Series:
     """
     Read the named column, or the one that is a time. The times must be in order, or in reverse
     order.
     """
-    asked = replace(asked, time=option) if option else asked
+    options = replace(options, time=option) if option else options
     table = table_of(stream)
-    stamps = _Ordered(asked.to_s)
+    stamps = _Ordered(options.to_s)
     if table is None:
-        clock, named = _list(stream, asked, stamps)
+        clock, named = _list(stream, options, stamps)
     else:
-        layout = layout_of(stream, table, asked, per_request=True)
-        clock, named = _column(stream, layout, asked, stamps), bool(table.names)
+        layout = layout_of(stream, table, options, per_request=True)
+        clock, named = _column(stream, layout, options, stamps), bool(table.names)
     stamps.daily = clock.daily
     if not (clock.daily or stamps.is_turned or (named and stamps.count > 2)):
         stamps.check_order()
@@ -62,13 +62,13 @@ class _Ordered(Stamps):
             raise self._fallen
 
 
-def _list(stream: Stream, asked: Asked, stamps: _Ordered) -> tuple[Clock, bool]:
+def _list(stream: Stream, options: ReadOptions, stamps: _Ordered) -> tuple[Clock, bool]:
     head = [line.text.strip('"') for line in stream.head()[:400]]
     name = head.pop(0) if head and is_header(head[:1]) else ""
-    if asked.time not in (None, "1", name):
-        raise Line(stream.path, 1, "").error(f"there is no column {shown(asked.time)}")
+    if options.time not in (None, "1", name):
+        raise Line(stream.path, 1, "").error(f"there is no column {shown(options.time)}")
     try:
-        clock = clock_of(head, name, asked)
+        clock = detect_clock(head, name, options)
     except Unsure as unsure:
         raise stream.error(f"is ambiguous: {unsure}") from None
     for index, line in enumerate(stream.lines()):
@@ -80,7 +80,7 @@ def _list(stream: Stream, asked: Asked, stamps: _Ordered) -> tuple[Clock, bool]:
     return clock, bool(name)
 
 
-def _column(stream: Stream, layout: Layout, asked: Asked, stamps: _Ordered) -> Clock:
+def _column(stream: Stream, layout: Layout, options: ReadOptions, stamps: _Ordered) -> Clock:
     table, time = layout.table, layout.time
     if time is None:
         raise stream.error("has no column that is clearly a time: say --trace-columns time=NAME")
@@ -88,7 +88,7 @@ def _column(stream: Stream, layout: Layout, asked: Asked, stamps: _Ordered) -> C
         if index < table.header_lines:
             continue
         fields = split(line.text, table.delimiter)
-        if asked.only and not wanted(asked.only, dict(zip(table.names, fields, strict=False))):
+        if options.only and not wanted(options.only, dict(zip(table.names, fields, strict=False))):
             continue
         if len(fields) <= time:
             if line.cut and stamps.count:

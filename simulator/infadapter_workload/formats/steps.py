@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from infadapter_workload.asked import Asked
 from infadapter_workload.formats.counters import looks_like_a_counter, rates_between
 from infadapter_workload.formats.dates import Clock, over_midnight
 from infadapter_workload.formats.grid import Grid, Moments, in_order, places_of, step_s_of
 from infadapter_workload.formats.moments import SECOND_NS, SURE_S
-from infadapter_workload.formats.names import GROWING, Kind, Said
+from infadapter_workload.formats.names import GROWING, Kind, ValueMeaning
 from infadapter_workload.formats.stream import Line, Stream, shown
+from infadapter_workload.read_options import ReadOptions
 from infadapter_workload.series import Series, began
 from infadapter_workload.trace import MAX_RPS, Array
 
@@ -41,7 +41,9 @@ class Rows:
         return step_s > 0 and busy * step_s > to_s
 
 
-def spaced(stream: Stream, rows: Rows, said: Said, clock: Clock, asked: Asked, name: str) -> Series:
+def to_series(
+    stream: Stream, rows: Rows, said: ValueMeaning, clock: Clock, options: ReadOptions, name: str
+) -> Series:
     """
     Return the series. Raises TraceError for rows that are not evenly spaced, or numbers that cannot
     be load.
@@ -51,15 +53,15 @@ def spaced(stream: Stream, rows: Rows, said: Said, clock: Clock, asked: Asked, n
     moments = np.array(rows.moments_ns, dtype=np.int64)
     table = Grid(
         stream,
-        asked,
+        options,
         over_midnight(moments) if clock.daily else moments,
         np.array(rows.numbers),
         np.array(rows.lines, dtype=np.int64),
     )
     notes = [*rows.notes, *in_order(table, clock.absolute)]
-    step_s = asked.every_s or step_s_of(table)
+    step_s = options.every_s or step_s_of(table)
     places = places_of(table, step_s)
-    kind = table.asked.values or _kind(table, said, step_s, name)
+    kind = table.options.values or _kind(table, said, step_s, name)
     per_step = _per_step(table, places, step_s, kind, said.per_s)
     rates = np.repeat(per_step, step_s)
     whole = step_s == 1 and not (per_step[~np.isnan(per_step)] % 1).any()
@@ -104,7 +106,7 @@ def _of_counter(table: Grid, places: Moments, step_s: int) -> Array:
     return rates
 
 
-def _kind(table: Grid, said: Said, step_s: int, name: str) -> str:
+def _kind(table: Grid, said: ValueMeaning, step_s: int, name: str) -> str:
     known = table.numbers[~np.isnan(table.numbers)]
     if said.kind is not Kind.RATE and looks_like_a_counter(
         known, step_s, named=said.kind in GROWING
@@ -116,9 +118,9 @@ def _kind(table: Grid, said: Said, step_s: int, name: str) -> str:
     if said.kind is Kind.RATE:
         return "rates"
     if said.kind in (Kind.LOAD, Kind.COUNTER) and step_s > 1:
-        says = f"{shown(name)} does not say" if name else "no name says"
+        where = f"the name {shown(name)} does not say" if name else "no column name says"
         raise table.stream.error(
-            f"has a number every {step_s} s, and {says} "
-            "of what: say --trace-values rates if it is per second, or counts if it is of the step"
+            f"has a number every {step_s} s, and {where} whether it is a rate: say --trace-values "
+            "rates if it is per second, or counts if it is per step"
         )
     return "counts"

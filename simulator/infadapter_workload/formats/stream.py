@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from infadapter_workload.formats.packed import LOOKED_AT, Bytes, Told, unpacked
+from infadapter_workload.formats.packed import LOOKED_AT, Bytes, OnProgress, unpacked
 from infadapter_workload.trace import TraceError
 
 MAX_LINE = 65_536  # bytes: a row of 1,440 minutes takes 10,000
@@ -53,7 +53,7 @@ class Stream:
 
     path: Path
     file: Bytes
-    told: Callable[[], None] = field(default=lambda: None)
+    on_progress: Callable[[], None] = field(default=lambda: None)
     beginning: bytes = b""  # of what is read
 
     @property
@@ -98,7 +98,7 @@ class Stream:
             if not raw:
                 return
             if not number % _TELL_EVERY:
-                self.told()
+                self.on_progress()
             line = self._line(number, raw, cut=not raw.endswith(b"\n"))
             if len(raw) >= MAX_LINE:
                 self._skip_line(raw)
@@ -139,7 +139,7 @@ class Stream:
 
 
 @contextmanager
-def opened(path: Path, told: Told = lambda done, total: None) -> Iterator[Stream]:
+def opened(path: Path, on_progress: OnProgress = lambda done, total: None) -> Iterator[Stream]:
     """
     Open a file; `-` is the standard input. Raises TraceError, also for failures while it is read.
     """
@@ -147,7 +147,7 @@ def opened(path: Path, told: Told = lambda done, total: None) -> Iterator[Stream
         with _source(path) as raw:
             size = path.stat().st_size if path.is_file() else 0
             beginning, file = unpacked(path, raw)
-            yield Stream(path, file, lambda: told(_position(raw), size), beginning)
+            yield Stream(path, file, lambda: on_progress(_position(raw), size), beginning)
     except (EOFError, zlib.error, lzma.LZMAError) as error:
         raise TraceError(f"The trace {path} cannot be read: {_DAMAGED}.") from error
     except OSError as error:

@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from infadapter_workload.formats.names import Kind, Said, of_values
+from infadapter_workload.formats.names import Kind, ValueMeaning, meaning_of_name
 
 ABSENT = frozenset({"", "null", "none", "undefined", "na", "n/a", "-"})
 """Texts for an unknown value. NaN is not among them: it is an invalid number."""
@@ -39,24 +39,24 @@ def number_of(text: str, decimal_comma: bool = False) -> Number:
     if not match:
         raise ValueError(f"{text} is not a number")
     digits, scale, unit = match.groups(default="")
-    if unit and rate_of_unit(unit) is None and of_values(unit).kind is not Kind.COUNT:
+    if unit and rate_of_unit(unit) is None and meaning_of_name(unit).kind is not Kind.COUNT:
         raise ValueError(f"{text} is not a number of requests")
     return Number(float(_plain(digits, decimal_comma)) * _SCALES[scale], unit)
 
 
 def rate_of_unit(unit: str) -> float | None:
     """Return the period in seconds of units such as req/s or rpm, or None."""
-    said = of_values(unit)
+    said = meaning_of_name(unit)
     return said.per_s if said.kind is Kind.RATE else None
 
 
-def unit_said(text: str, decimal_comma: bool) -> Said | None:
+def unit_said(text: str, decimal_comma: bool) -> ValueMeaning | None:
     """Return what the unit after a number says about it, or None."""
     try:
         unit = number_of(text, decimal_comma).unit
     except ValueError:
         return None
-    return of_values(unit) if unit else None
+    return meaning_of_name(unit) if unit else None
 
 
 def is_numeric(text: str) -> bool:

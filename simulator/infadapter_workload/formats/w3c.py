@@ -1,11 +1,11 @@
 """Reader of logs that name their fields: W3C extended (IIS) and Amazon CloudFront."""
 
-from infadapter_workload.asked import Asked
 from infadapter_workload.formats.filters import wanted
 from infadapter_workload.formats.left_out import LeftOut
 from infadapter_workload.formats.moments import moment_ns
 from infadapter_workload.formats.stamps import Stamps
 from infadapter_workload.formats.stream import Line, Stream
+from infadapter_workload.read_options import ReadOptions
 from infadapter_workload.series import Series
 
 FIELDS = "#Fields:"
@@ -17,16 +17,16 @@ def names_fields(stream: Stream) -> bool:
     return any(line.text.startswith(FIELDS) for line in stream.head(remarks=True)[:10])
 
 
-def read_w3c(stream: Stream, asked: Asked, option: str = "") -> Series:
+def read_w3c(stream: Stream, options: ReadOptions, option: str = "") -> Series:
     """Read one request per line, in UTC. The server may change the fields within a file."""
-    stamps, left_out = Stamps(asked.to_s), LeftOut()
+    stamps, left_out = Stamps(options.to_s), LeftOut()
     names: list[str] = []
     for line in stream.all_lines(remarks=True):
         if line.text.startswith("#"):
             if line.text.startswith(FIELDS):
                 names = line.text.removeprefix(FIELDS).split()
             continue
-        _add(stamps, left_out, line, names, asked)
+        _add(stamps, left_out, line, names, options)
         if stamps.enough():
             break
     left_out.check(stamps.count + left_out.others)
@@ -34,7 +34,9 @@ def read_w3c(stream: Stream, asked: Asked, option: str = "") -> Series:
     return stamps.series(stream, "a log with #Fields, a line for each request", "requests")
 
 
-def _add(stamps: Stamps, left_out: LeftOut, line: Line, names: list[str], asked: Asked) -> None:
+def _add(
+    stamps: Stamps, left_out: LeftOut, line: Line, names: list[str], options: ReadOptions
+) -> None:
     texts = line.text.split("\t" if "\t" in line.text else None)
     fields = {_NAMES.get(name, name): text for name, text in zip(names, texts, strict=False)}
     try:
@@ -45,7 +47,7 @@ def _add(stamps: Stamps, left_out: LeftOut, line: Line, names: list[str], asked:
         problem = f"there must be {len(names)} fields, a date and a time among them"
         left_out.add(line, problem, stamps.count + left_out.others)
         return
-    if wanted(asked.only, fields):
+    if wanted(options.only, fields):
         stamps.add(moment, line)
     else:
         left_out.others += 1

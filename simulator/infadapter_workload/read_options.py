@@ -54,7 +54,7 @@ OPTIONS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class ReadOptions:
     """The specifications. None is needed for a file that is understood without doubt."""
 
     format: str | None = None  # NAME or NAME:OPTION
@@ -66,17 +66,17 @@ class Asked:
     gaps: str | None = None  # None: silence is dropped, of much that is missing is asked
     only: tuple[Condition, ...] = ()
     to_s: int | None = None  # nothing from there on is wanted
-    told: Callable[[int, int], None] = field(default=lambda done, total: None)  # bytes
+    on_progress: Callable[[int, int], None] = field(default=lambda done, total: None)  # bytes
 
     @property
     def unit_ns(self) -> int | None:
         return UNITS_NS.get(self.unit or "")
 
 
-def asked_of(texts: Mapping[str, str | None], **more: object) -> Asked:
+def parse_options(texts: Mapping[str, str | None], **more: object) -> ReadOptions:
     """Parse the texts of OPTIONS by their names, None where absent. Raises TraceError."""
     columns = _columns(texts.get("columns"))
-    return Asked(
+    return ReadOptions(
         time=columns.get("time"),
         value=columns.get("value"),
         values=_one_of("values", VALUES, texts.get("values")),
