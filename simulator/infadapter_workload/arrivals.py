@@ -9,7 +9,7 @@ import numpy as np
 from infadapter_workload.shaping import scaled
 from infadapter_workload.trace import MAX_REQUESTS, Array, Trace, TraceError
 
-_AT_ONCE_S = 1_800  # sorted together: short, so that what is sorted stays in the cache
+_AT_ONCE_S = 1_800  # seconds sorted together: few enough to stay in the cache
 
 
 def arrival_times(trace: Trace, seed: int) -> Array:

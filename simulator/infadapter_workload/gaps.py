@@ -47,7 +47,7 @@ def _kept(series: Series, gaps: str | None) -> tuple[str, ...]:
     silent_s = int(np.diff(_silences(series.rates), axis=1).sum())
     busy_s = series.seconds - silent_s
     recorded = series.step_s > 1 or (series.collected and not series.counted)
-    busy = not series.collected and series.rates.sum() >= BUSY_RPS * busy_s  # a log, say
+    busy = not series.collected and series.rates.sum() >= BUSY_RPS * busy_s  # for example a log
     if gaps == "keep" or not (recorded or busy) or silent_s <= MOST_LEFT_OUT * series.seconds:
         return ()
     return (f"{silent_s:,} s of silence are taken as load of 0",)

@@ -10,7 +10,7 @@ class Level:
 
     at_s: float
     millicores: int
-    cost: float  # of all resources, at the prices: devices too
+    cost: float  # of all resources at the service's prices, devices included
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class Holding:
     peak_cores: float
     core_seconds_over_budget: float
     seconds_over_budget: float
-    longest_over_budget_s: float  # the longest unbroken time with more than the budget held
+    longest_over_budget_s: float  # the longest unbroken time above the budget
 
 
 def holding(

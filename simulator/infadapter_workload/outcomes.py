@@ -12,10 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-NO_ANSWER = 0  # the code of a request that got none
+NO_ANSWER = 0  # the code of a request without an answer
 TIMED_OUT = "timed out"
 STOPPED = "stopped, since too many were unanswered"
-GIVEN_UP = frozenset((TIMED_OUT, STOPPED))  # errors by our own decision: an answer might have come
+GIVEN_UP = frozenset(
+    (TIMED_OUT, STOPPED)
+)  # errors decided by the generator: an answer might still have come
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +25,7 @@ class Outcome:
     """One request; times in seconds from the start of its run."""
 
     scheduled_s: float
-    sent_s: float  # when the generator let go of it, be it to wait for a free connection
+    sent_s: float  # when the generator sent it, or began to wait for a free connection
     done_s: float  # last byte of the answer, or when it was given up
     code: int  # HTTP status, or NO_ANSWER
     variant: str | None = None  # header infadapter-variant of the answer
@@ -67,7 +69,7 @@ class Summary:
     p99_ms: float | None
     send_late_p50_ms: float | None  # the generator's own lateness
     send_late_p99_ms: float | None
-    achieved_rps: float | None  # requests sent per second, to be held against what was asked for
+    achieved_rps: float | None  # requests sent per second, to compare with the wanted rate
     by_variant: Mapping[str, int]  # 2xx answers
     errors: Mapping[str, int]  # reasons of what failed
 

@@ -63,10 +63,12 @@ class ReadOptions:
     values: str | None = None
     unit: str | None = None
     every_s: int | None = None
-    gaps: str | None = None  # None: silence is dropped, of much that is missing is asked
+    gaps: str | None = None  # None: silence is dropped; an error if too much is missing
     only: tuple[Condition, ...] = ()
-    to_s: int | None = None  # nothing from there on is wanted
-    on_progress: Callable[[int, int], None] = field(default=lambda done, total: None)  # bytes
+    to_s: int | None = None  # end of the wanted part
+    on_progress: Callable[[int, int], None] = field(
+        default=lambda done, total: None
+    )  # bytes read, of how many
 
     @property
     def unit_ns(self) -> int | None:

@@ -14,13 +14,13 @@ class Series:
     """The series of one file."""
 
     name: str
-    form: str  # in words: what it was taken for
+    form: str  # the detected format, in words
     rates: Array  # requests per second, NaN where nothing is known
     arrivals_s: Array | None = None
-    began_s: int | None = None  # since 1970, where the file says it
+    began_s: int | None = None  # seconds since 1970, if the file says so
     counted: bool = False
     step_s: int = 1
-    collected: bool = False  # by something that can be down, a number for each second
+    collected: bool = False  # a number per second from a collector, which may have been down
     notes: tuple[str, ...] = ()
 
     @property
@@ -84,7 +84,7 @@ def _laid(parts: Sequence[Series], starts: Sequence[int], end_s: int) -> Series:
                 f"The traces overlap: {part.name} begins before the one before it ends."
             )
         place[:] = np.where(both, place + part.rates, np.where(np.isnan(place), part.rates, place))
-    if _of_requests(parts):  # between whose times, silence is something that was seen
+    if _of_requests(parts):  # logs of requests: silence between their times means no request
         rates = np.nan_to_num(rates)
     return replace(
         parts[0],

@@ -7,7 +7,9 @@ import numpy as np
 
 from infadapter_workload.trace import MAX_REQUESTS, MAX_RPS, Array, Trace, TraceError, per_second
 
-_SHIFT_S = 5.0  # of a copy, at most: far enough to be another request, near enough for the burst
+_SHIFT_S = (
+    5.0  # largest shift of a copied request: it differs from the original, but stays in its burst
+)
 
 
 def scaled(trace: Trace, factor: float, seed: int) -> Trace:
@@ -96,7 +98,9 @@ def _superposed(times: Array, seconds: int, factor: float, rng: np.random.Genera
         share = min(1.0, factor - copy)
         parts.append(part if share == 1 else part[rng.random(len(part)) < share])
     together = np.concatenate(parts)
-    together[together >= seconds] = 0.0  # the remainder of a tiny negative number is rounded up
+    together[together >= seconds] = (
+        0.0  # the remainder of a tiny negative number may be rounded up to `seconds`
+    )
     together.sort()
     return together
 

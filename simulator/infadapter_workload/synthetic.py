@@ -15,8 +15,8 @@ PEAK_RPS = 300.0
 """Peak of a trace without a given mean: what the examples' profiles can serve."""
 
 _MEAN_RPS = (60.0, 120.0)
-_PEAK_TO_MEAN = 6.5  # or little more, so that the peak does not press the mean below 40
-_LEVELS = (0.0, 3.0)  # of training traces, powers of ten of requests per second
+_PEAK_TO_MEAN = 6.5  # at most a little more, so that the peak does not push the mean below 40 rps
+_LEVELS = (0.0, 3.0)  # range of the mean of training traces, log10 of requests per second
 _LENGTHS_S = (2 * 3600, 4 * 3600)
 
 

@@ -28,11 +28,11 @@ class Trace:
 
     name: str
     rates: Array  # requests per second, of each second from 0 on
-    arrivals_s: Array | None = None  # its own time stamps from the start, sorted
-    counted: bool = False  # the rates are whole numbers of requests, not rates to draw them from
+    arrivals_s: Array | None = None  # time stamps from the start of the trace, sorted
+    counted: bool = False  # the rates are counts of requests, not rates to draw arrivals from
     notes: tuple[str, ...] = ()  # what was dropped or changed
-    form: str = ""  # in words, what the file was taken for
-    began_s: int | None = None  # since 1970, where that is known of every second
+    form: str = ""  # the detected format, in words
+    began_s: int | None = None  # seconds since 1970, if known for every second
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rates", _frozen(self.rates))
@@ -88,7 +88,7 @@ def _problem(trace: Trace) -> str | None:
     rates = trace.rates
     if rates.ndim != 1 or not 0 < len(rates) <= MAX_SECONDS:
         return f"must last from 1 to {MAX_SECONDS:,} s"
-    if not ((rates >= 0) & (rates <= MAX_RPS)).all():  # NaN is neither
+    if not ((rates >= 0) & (rates <= MAX_RPS)).all():  # NaN fails both comparisons
         return f"must have rates from 0 to {MAX_RPS:,.0f} requests per second"
     if trace.counted and (rates % 1).any():
         return "is marked as counted, but has rates that are not whole numbers"

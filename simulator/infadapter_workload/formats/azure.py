@@ -72,9 +72,9 @@ def _counts(line: Line, fields: list[str]) -> Array:
         counts = np.fromiter(map(float, fields), float, len(fields))
     except ValueError:
         counts = np.array([np.nan])
-    if not ((counts >= 0) & (counts <= MAX_RPS * _MINUTE_S)).all():  # NaN is neither
+    if not ((counts >= 0) & (counts <= MAX_RPS * _MINUTE_S)).all():  # NaN fails both comparisons
         for field in fields:
-            requests(line, field, _MINUTE_S)  # says which is wrong
+            requests(line, field, _MINUTE_S)  # raises with the field that is wrong
     return counts
 
 

@@ -21,7 +21,7 @@ from infadapter_workload.read_options import ReadOptions
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    columns: tuple[int, ...] = ()  # none: a row is a request
+    columns: tuple[int, ...] = ()  # empty: each row is a request
     said: ValueMeaning = ValueMeaning(Kind.COUNT)  # noqa: RUF009
     notes: tuple[str, ...] = ()
 
@@ -91,7 +91,7 @@ def _without_names(stream: Stream, table: Table, numeric: Sequence[int]) -> Choi
     if table.width == 2:
         return Choice(
             (1,), ValueMeaning(Kind.LOAD)
-        )  # reading it says what is wrong with its numbers
+        )  # the reader reports what is wrong with its numbers
     raise stream.error(
         f"has {table.width} columns without names, in no known format: say --trace-columns "
         "time=NUMBER,value=NUMBER, or --trace-format timestamps if a row is a request"

@@ -18,7 +18,7 @@ class Table:
     delimiter: str
     names: tuple[str, ...]  # empty without a header
     rows: tuple[tuple[str, ...], ...]
-    header_lines: int  # above the first row, among those that hold something
+    header_lines: int  # non-empty lines above the first row
 
     @property
     def width(self) -> int:

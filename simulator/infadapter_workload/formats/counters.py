@@ -12,11 +12,11 @@ Places = npt.NDArray[np.int64]
 COUNTER_NAME = re.compile(r"_(total|count|sum|bucket|created)$")
 """Suffixes that Prometheus client libraries give to counters."""
 
-_LEAST = 10  # numbers, to tell
-_RISING = 0.8  # of the steps, at least: a load that never falls has long flat parts
-_RESETS = 0.2  # of the steps, at most, in which a counter begins again
-_FEW_RESETS = 0.1  # of what is not named as one
-_BEGUN_AGAIN = 0.5  # of what it was, at most
+_LEAST = 10  # numbers needed for a judgement
+_RISING = 0.8  # least share of rising steps: a load that never falls has long flat parts
+_RESETS = 0.2  # largest share of steps in which a counter is reset
+_FEW_RESETS = 0.1  # the same, if the name is not that of a counter
+_BEGUN_AGAIN = 0.5  # largest share of the previous value that a reset leaves
 _STEEP_RPS = 1.01
 """
 Average increase above which a series that never falls is a counter, requests per second per second:

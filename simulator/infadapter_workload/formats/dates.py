@@ -29,9 +29,9 @@ class Clock:
     """Parser of one time format. `ns` raises ValueError for text in another format."""
 
     ns: Callable[[str], int]
-    absolute: bool  # they are points in time, not seconds from some start
+    absolute: bool  # points in time, not seconds from some start
     said: str
-    daily: bool = False  # begins again at midnight
+    daily: bool = False  # times of day, which start again at midnight
 
 
 def calendar(texts: Sequence[str]) -> Clock | None:

@@ -43,7 +43,7 @@ def refuse_uneven(
     numbers that may be load.
     """
     named = [each for each in numeric if meaning_of_name(table.name(each)).kind in LOAD_KINDS]
-    if named:  # with more than one row for a time, such as of several metrics
+    if named:  # several rows with the same time, for example of several metrics
         raise several(stream, table, named)
     moments = [moment for time in times if (moment := moment_or_none(time, clock)) is not None]
     steps = [later - earlier for earlier, later in pairwise(sorted(moments))]

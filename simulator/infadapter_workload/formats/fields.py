@@ -58,7 +58,7 @@ def is_header(fields: list[str]) -> bool:
     """
     named = [field for field in fields if field]
     if named and named[0].lower() in TIMES:
-        return True  # whatever the others are called, such as 200, 404 and 5xx/s
+        return True  # whatever the other names are, such as 200, 404 and 5xx/s
     if not named or any(is_number(field) for field in named):
         return False
     return all(_is_name(field, len(named) > 2) for field in named) and _is_name(named[0], False)

@@ -43,7 +43,7 @@ class _Form:
     said: str
     time: str
     clock: Clock
-    each: bool  # is a request, also what looks like a message of a server
+    each: bool  # every line is a request, even if it looks like a server's message
 
 
 def read_json_lines(stream: Stream, options: ReadOptions, option: str = "") -> Series:
@@ -88,7 +88,7 @@ def _form(stream: Stream, options: ReadOptions) -> _Form:
         )
     _refuse_counts(stream, found[0], time)
     if options.unit is None and all(one.keys() == _MOONCAKE for one in found):
-        options = replace(options, unit="ms")  # as its authors say
+        options = replace(options, unit="ms")  # documented by the authors of these traces
     try:
         clock = detect_clock(texts, time, options)
     except Unsure as unsure:

@@ -76,7 +76,7 @@ def object_of(text: str) -> Object | None:
     if not text.startswith("{"):
         return _pairs(text)
     try:
-        found = json.loads(text, parse_float=Decimal)  # a float has microseconds of today at best
+        found = json.loads(text, parse_float=Decimal)  # floats lose digits
     except (ValueError, RecursionError, ArithmeticError):
         return None
     return found if isinstance(found, dict) else None

@@ -26,7 +26,7 @@ from infadapter_workload.trace import TraceError
 class Format(NamedTuple):
     read: Callable[[Stream, ReadOptions, str], Series]
     help: str
-    option: str = ""  # what may follow its name and a colon
+    option: str = ""  # meaning of what may follow its name and a colon
 
 
 FORMATS: dict[str, Format] = {
@@ -101,7 +101,7 @@ def _table(stream: Stream, table: Table, options: ReadOptions) -> str:
     if table.names == azure.HEADER_2021:
         return "azure-functions-2021"
     if not table.rows:
-        return "table"  # which says that it holds nothing
+        return "table"  # its reader reports that the file has no rows
     layout = layout_of(stream, table, options, per_request=None)
     return "table" if layout.choice.columns else "timestamps"
 

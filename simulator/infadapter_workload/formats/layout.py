@@ -30,10 +30,10 @@ class Layout:
     """How each row is parsed."""
 
     table: Table
-    time: int | None  # None: rows have no time, and come at the step that was given
-    day: int | None  # of the date, where the column of the time has none
+    time: int | None  # None: rows without a time, at the step of --trace-every
+    day: int | None  # column of the date, if it is separate from the time
     clock: Clock
-    choice: Choice  # of the columns with the load; without any, a row is a request
+    choice: Choice  # the columns with the load; if empty, each row is a request
     decimal_comma: bool
 
     def time_text(self, fields: Sequence[str]) -> str:

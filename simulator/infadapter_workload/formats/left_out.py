@@ -24,7 +24,7 @@ class LeftOut:
     lines: int = 0
     first: Line | None = None
     error: TraceError | None = None
-    others: int = 0  # that were not asked for
+    others: int = 0  # excluded by --trace-only
     notes: list[str] = field(default_factory=list)
 
     def add(self, line: Line, problem: str, read: int) -> None:

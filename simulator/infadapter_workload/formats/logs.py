@@ -82,7 +82,7 @@ def fields_of(text: str) -> dict[str, str]:
     if not match:
         return {}
     method, target, status = match.groups(default="")
-    if not status:  # of HAProxy and AWS's balancers, which write it before the request
+    if not status:  # HAProxy and AWS's load balancers write the status before the request
         before = _STATUS_BEFORE.findall(text[: match.start()])
         status = before[-1] if before else ""
     return {"method": method, "path": _path(target), "status": status}

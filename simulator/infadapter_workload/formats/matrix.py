@@ -94,12 +94,12 @@ def _series(
 
 def _result(source: Source, answer: Any) -> list[Any]:
     if isinstance(answer, list) and answer and all(_is_series(each) for each in answer):
-        return answer  # as promtool writes it
+        return answer  # promtool's output
     if not isinstance(answer, dict):
         raise source.error("is no answer of Prometheus")
     if answer.get("status") == "error":
         raise source.error(f"is an error of Prometheus, {shown(str(answer.get('error')))}")
-    data = answer.get("data", answer)  # some tools keep this part only
+    data = answer.get("data", answer)  # some tools save only this part
     kind = data.get("resultType") if isinstance(data, dict) else None
     if kind != "matrix" or not isinstance(data.get("result"), list):
         raise source.error("is no answer of Prometheus to a range query, which is a matrix")

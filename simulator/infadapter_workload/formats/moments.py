@@ -21,8 +21,8 @@ or count from a start in another unit.
 """
 
 _LIMIT_NS = 2**62
-_DIGITS = 20  # before the point: beyond any time, and within what decimals can compute with
-_UNITS = ((1e17, 1), (1e14, 10**3), (1e11, 10**6))  # from, nanoseconds
+_DIGITS = 20  # digits before the point: more than any time has, and within the precision of Decimal
+_UNITS = ((1e17, 1), (1e14, 10**3), (1e11, 10**6))  # lower limit, nanoseconds per unit
 _ISO = re.compile(
     r"(\d{4})[-/](\d\d)[-/](\d\d)(?:[T ](\d\d:\d\d)(:\d\d)?(?:[.,](\d{1,9}))?)?"
     r"(?: ?(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?))?"

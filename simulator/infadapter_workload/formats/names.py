@@ -32,9 +32,9 @@ class Kind(StrEnum):
     RATE = "rate"
     COUNT = "count"
     TOTAL = "total"  # a count, or a counter that only grows
-    COUNTER = "counter"  # named as those of Prometheus, but perhaps the rate of one
-    LOAD = "load"  # but whether counts or rates it does not say
-    OTHER = "other"  # surely no load
+    COUNTER = "counter"  # named like a Prometheus counter, but possibly its rate
+    LOAD = "load"  # a load, as counts or as rates
+    OTHER = "other"  # certainly not a load
     UNKNOWN = "unknown"
 
 
@@ -51,7 +51,7 @@ _AFTER_ONE |= {*EACH_WORDS, "arrival", "volume"}
 
 class ValueMeaning(NamedTuple):
     kind: Kind
-    per_s: float = 1  # of a rate: 60 per minute, 0.001 in thousands per second
+    per_s: float = 1  # unit of a rate: 60 if per minute, 0.001 if in thousands per second
 
 
 @lru_cache(maxsize=1024)

@@ -17,8 +17,8 @@ Bytes = io.BufferedReader | io.BytesIO
 OnProgress = Callable[[int, int], None]
 
 LOOKED_AT = 65_536  # bytes
-_LONGEST_HOLE = 4 * 2**30  # bytes: of a device there is no end
-_MOST_WIDE = 64 * 2**20  # bytes, in UTF-16, which are read at once
+_LONGEST_HOLE = 4 * 2**30  # bytes: a device never ends
+_MOST_WIDE = 64 * 2**20  # bytes of UTF-16, which is decoded as a whole
 
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
 

@@ -22,9 +22,11 @@ _OVER_TIME = re.compile(r"_over_time(?=\s*\()")
 
 
 class Query(NamedTuple):
-    name: str  # without labels and grouping, which say nothing of its numbers
-    increase_s: int | None = None  # it is of what came within this long, whatever the step is
-    of_a_part: bool = False  # of answers with such a status, or what came between two samples
+    name: str  # without labels and grouping, which do not affect the meaning of its numbers
+    increase_s: int | None = None  # window of an increase(), independent of the step
+    of_a_part: bool = (
+        False  # only answers with some status, or only the increase between two samples
+    )
 
 
 def query_of(name: str) -> Query:

@@ -15,7 +15,7 @@ def in_steps(times: Sequence[str], clock: Clock) -> bool:
     moments = [moment for time in times if (moment := moment_or_none(time, clock)) is not None]
     steps = [abs(later - earlier) for earlier, later in pairwise(moments)]
     if len(steps) > 2 and min(steps) >= SECOND_NS and max(steps) < 1.5 * min(steps):
-        return True  # or nearly so, as what is recorded by a loop
+        return True  # or nearly so, as recorded by a loop
     if not all(step > 0 and step % SECOND_NS == 0 for step in steps):
         return False
     if len(moments) == 1 and moments[0] % SECOND_NS:

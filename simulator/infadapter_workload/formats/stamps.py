@@ -27,7 +27,7 @@ class Stamps:
 
     def __init__(self, to_s: int | None = None) -> None:
         self._moments_ns = array("q")
-        self.daily = False  # they are times of a day, and that of the first is not known
+        self.daily = False  # times of day without a date
         self._until_ns = None if to_s is None else to_s * SECOND_NS
         self.notes: list[str] = []
 

@@ -17,9 +17,9 @@ from infadapter_workload.formats.packed import LOOKED_AT, Bytes, OnProgress, unp
 from infadapter_workload.trace import TraceError
 
 MAX_LINE = 65_536  # bytes: a row of 1,440 minutes takes 10,000
-MAX_SKIPPED = 2**30  # bytes of one that is longer: of a device there is no end
+MAX_SKIPPED = 2**30  # bytes of a longer line that are skipped at most: a device never ends
 MAX_LINES = 200_000_000
-MAX_CONTENT = 32 * 2**20  # bytes, of JSON, which takes ten times as much when it is read
+MAX_CONTENT = 32 * 2**20  # bytes of JSON, which takes ten times as much memory when parsed
 
 STANDARD_INPUT = Path("-")
 
@@ -27,7 +27,7 @@ _OLD_ENDS = r"its lines end with CR alone: write them with tr '\r' '\n' <FILE >N
 
 _DAMAGED = "its compressed data is damaged or cut off"
 
-_SHOWN = 40  # characters of what is wrong
+_SHOWN = 40  # characters quoted in an error
 _TELL_EVERY = 65_536  # lines
 
 
@@ -35,8 +35,8 @@ class Line(NamedTuple):
     path: Path
     number: int
     text: str
-    problem: str = ""  # why it holds no text
-    cut: bool = False  # it is the last one, and nothing ends it
+    problem: str = ""  # why the line could not be decoded
+    cut: bool = False  # the last line, without a newline
 
     def error(self, problem: str) -> TraceError:
         return TraceError(f"{self.path}:{self.number}: {problem}.")
@@ -54,7 +54,7 @@ class Stream:
     path: Path
     file: Bytes
     on_progress: Callable[[], None] = field(default=lambda: None)
-    beginning: bytes = b""  # of what is read
+    beginning: bytes = b""  # of the decompressed content
 
     @property
     def name(self) -> str:
@@ -74,7 +74,7 @@ class Stream:
         """Return the first lines that are not empty, as far as they are buffered."""
         raw = self.beginning.split(b"\n")
         if len(self.beginning) >= LOOKED_AT:
-            raw = raw[:-1] or raw  # the last one goes on beyond what was looked at
+            raw = raw[:-1] or raw  # the last line may continue beyond the beginning
         lines = [self._line(number, text, cut=False) for number, text in enumerate(raw, 1)]
         return [line for line in lines if line.text and (remarks or _holds(line))]
 
@@ -152,7 +152,7 @@ def opened(path: Path, on_progress: OnProgress = lambda done, total: None) -> It
         raise TraceError(f"The trace {path} cannot be read: {_DAMAGED}.") from error
     except OSError as error:
         reason = error.strerror or str(error)
-        if not error.errno:  # as what unpacks says it
+        if not error.errno:  # raised by a decompressor
             reason = _DAMAGED
         raise TraceError(f"The trace {path} cannot be read: {reason}.") from error
 
@@ -160,7 +160,7 @@ def opened(path: Path, on_progress: OnProgress = lambda done, total: None) -> It
 @contextmanager
 def _source(path: Path) -> Iterator[Any]:
     if path == STANDARD_INPUT:
-        if sys.stdin is None:  # as `<&-` leaves it
+        if sys.stdin is None:  # closed by `<&-`
             raise TraceError("The standard input is closed: name a file, or send one into it.")
         yield io.BufferedReader(cast(Any, sys.stdin.buffer), MAX_LINE)
         return

@@ -27,7 +27,7 @@ class Number(NamedTuple):
 
 def number_of(text: str, decimal_comma: bool = False) -> Number:
     """Parse a number. Raises ValueError for other text, or a unit that is not one of requests."""
-    if text.isdecimal():  # as nearly all are: a trace may have a million of them
+    if text.isdecimal():  # the fast path: nearly all values are, and a trace may have a million
         return Number(float(text))
     if apart := _APART.match(text):
         text = apart[0].replace(apart[1], "") + text[apart.end() :]
