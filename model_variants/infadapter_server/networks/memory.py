@@ -22,20 +22,20 @@ def held_bytes(network: Network) -> int:
     return sum(tensor.nbytes for tensor in (*network.parameters(), *network.buffers()))
 
 
-def give_back() -> None:
+def trim_memory() -> None:
     """Call glibc's malloc_trim; other mallocs (musl's, macOS's) keep less freed memory."""
     trim = getattr(_libc, "malloc_trim", None)
     if trim is not None:
         trim(0)
 
 
-def give_back_circles() -> None:
+def collect_and_trim() -> None:
     """Free reference cycles, which only the garbage collector finds, and return the memory."""
     gc.collect()
-    give_back()
+    trim_memory()
 
 
-def settle(imports: Callable[[], object]) -> None:
+def freeze_imports(imports: Callable[[], object]) -> None:
     """
     Run the imports once and exempt all objects that exist afterwards from garbage collection.
 

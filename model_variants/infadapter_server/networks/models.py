@@ -18,7 +18,7 @@ from infadapter_server.networks.adaptive.brought import open_brought
 from infadapter_server.networks.adaptive.ladder import open_ladder
 from infadapter_server.networks.adaptive.points import AdaptiveNetwork
 from infadapter_server.networks.adaptive.supernet import open_supernet
-from infadapter_server.networks.memory import give_back, held_bytes
+from infadapter_server.networks.memory import held_bytes, trim_memory
 from infadapter_server.networks.onnx_programs import open_onnx
 from infadapter_server.networks.packing import unpack
 from infadapter_server.networks.programs import open_program
@@ -58,7 +58,7 @@ class TorchModel:
     def __del__(self) -> None:
         # Who unloads a model wants its memory, and malloc keeps what is freed.
         del self._network
-        give_back()
+        trim_memory()
 
 
 def open_stored(stored: Stored) -> Model | AdaptiveNetwork:

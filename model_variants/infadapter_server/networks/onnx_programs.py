@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from infadapter_server.networks.answers import LONGEST_CAUSE, Misfit, check_answer
-from infadapter_server.networks.memory import give_back
+from infadapter_server.networks.memory import trim_memory
 from infadapter_server.networks.onnx_header import read_header
 from infadapter_server.networks.signatures import Floats, LoadError, Signature
 from infadapter_server.networks.stored import Stored
@@ -61,7 +61,7 @@ class OnnxProgram:
     def __del__(self) -> None:
         # Unloading must return memory to the system.
         self._session = None
-        give_back()
+        trim_memory()
 
 
 def open_onnx(stored: Stored) -> OnnxProgram:

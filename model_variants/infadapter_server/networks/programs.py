@@ -14,7 +14,12 @@ import torch
 from torch import nn
 
 from infadapter_server.networks.answers import LONGEST_CAUSE, Misfit, check_answer
-from infadapter_server.networks.memory import give_back, give_back_circles, held_bytes, settle
+from infadapter_server.networks.memory import (
+    collect_and_trim,
+    freeze_imports,
+    held_bytes,
+    trim_memory,
+)
 from infadapter_server.networks.signatures import Floats, LoadError, Signature
 from infadapter_server.networks.stored import Format, Stored
 
@@ -29,7 +34,7 @@ class Program:
     """A torch program as the server's `Model`; each answer is checked against the signature."""
 
     def __init__(
-        self, network: nn.Module, signature: Signature, free: Callable[[], None] = give_back
+        self, network: nn.Module, signature: Signature, free: Callable[[], None] = trim_memory
     ) -> None:
         self._network, self._signature, self._free = network, signature, free
 
@@ -73,7 +78,7 @@ def open_program(stored: Stored) -> Program:
         if stored.format is Format.TORCHSCRIPT:
             return Program(_scripted(path), stored.signature)
         # Graphs of an export are in reference cycles.
-        return Program(_exported(path), stored.signature, give_back_circles)
+        return Program(_exported(path), stored.signature, collect_and_trim)
     except Exception as error:  # noqa: BLE001 - whatever a stranger's file leads to
         raise LoadError(
             f"The model {path} cannot be loaded ({type(error).__name__}: {_cause(error)}): "
@@ -91,7 +96,7 @@ def _scripted(path: Path) -> nn.Module:
 
 
 def _exported(path: Path) -> nn.Module:
-    settle(lambda: torch.export.load(path))
+    freeze_imports(lambda: torch.export.load(path))
     # It keeps the mode of its export; `eval` raises an error.
     return torch.export.load(path).module()
 

@@ -10,7 +10,7 @@ from infadapter_operator.planning.growth_path import with_growth_path
 from infadapter_operator.planning.hysteresis import WORTH_MOVING, CurrentPlan
 from infadapter_operator.planning.problem import solved
 from infadapter_operator.planning.recourse import recourse_of, with_recourse
-from infadapter_operator.planning.shortage import is_borne, is_under_way, surge_is_short
+from infadapter_operator.planning.shortage import is_under_way, surge_is_short, tolerates_shortage
 from infadapter_operator.planning.slack import with_noise
 from infadapter_operator.planning.stabilization import lasting_in_place, stabilized
 from infadapter_operator.planning.switching_cost import Switch
@@ -98,7 +98,7 @@ def _compared(before: CurrentPlan, noisy: Problem, switch: Switch, *, careful: b
         candidates.append(nearby)
     found = max(candidates, key=switch.worth)
     if not before.may_stay(best):
-        return before.for_what_it_serves() if is_borne(before, found, switch) else found
+        return before.for_what_it_serves() if tolerates_shortage(before, found, switch) else found
     gain = switch.worth(found) - switch.worth(before.kept(best))
     return found if gain > WORTH_MOVING else before.kept(best)
 

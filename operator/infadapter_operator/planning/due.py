@@ -32,7 +32,7 @@ def burst(service: Service, observed: Observed, decision: Decision, demand_rps: 
     return demand_rps > decision.plan.capacity_rps + untouchable_rps(service, observed)
 
 
-def has_come(situation: Situation) -> bool:
+def is_awaited_pod_ready(situation: Situation) -> bool:
     """
     Whether an awaited pod is Ready now, so that a plan that includes it cannot wait for the
     interval.

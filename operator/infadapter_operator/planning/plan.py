@@ -14,7 +14,7 @@ from infadapter_operator.domain.situation import CapacityCalibration, Failure, S
 from infadapter_operator.planning.backoff import blocks_after, waiting_for_room
 from infadapter_operator.planning.calibration import calibrated_by, with_calibration
 from infadapter_operator.planning.caution import decide_with_caution
-from infadapter_operator.planning.due import burst, has_come, is_due, is_to_be_left
+from infadapter_operator.planning.due import burst, is_awaited_pod_ready, is_due, is_to_be_left
 from infadapter_operator.planning.error_budget import error_budget, held, with_plan
 from infadapter_operator.planning.planning_demand import Load, measured_load
 from infadapter_operator.planning.presence import Present, present
@@ -194,7 +194,7 @@ def _with_load(
 ) -> _Found:
     decision, counted, now_s = situation.state.decision, there.counted, situation.now_s
     due = decision is None or is_due(service, decision, now_s) or exceeds(counted, decision.plan)
-    due = due or has_come(situation)
+    due = due or is_awaited_pod_ready(situation)
     load = measured_load(service, history)
     if decision is not None and not due and not burst(service, counted, decision, load.soon_rps):
         return _Found(decision=decision, load=load)

@@ -15,10 +15,10 @@ from infadapter_operator.planning.capacity import fits, held, plus, resizable
 from infadapter_operator.planning.failures import OF_SIZE, Blocks, failing
 from infadapter_operator.planning.limits import limits_of, may_grow_again, size_limits
 from infadapter_operator.planning.probe import (
-    comes_at,
     has_room,
     planned_pods,
     room_beside,
+    start_resources,
     started,
 )
 from infadapter_solver.problem import Plan, PodGroup, Resources, Target
@@ -189,7 +189,7 @@ def _starting(observed: Observed, plan: Plan | None, left: Collection[Target]) -
         live = [pod for pod in observed.of(group.target) if not (pod.leaving or pod.is_lost)]
         rolls = any(_is_replaced(pod, group) for pod in live)
         if group.target not in left and (rolls or len(live) < group.pods):
-            size = comes_at(observed, group.target, group.allocation)
+            size = start_resources(observed, group.target, group.allocation)
             starting.append(plus({}, size, 2 if rolls else 1))
     return starting
 

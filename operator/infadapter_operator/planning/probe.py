@@ -80,10 +80,10 @@ def size_with_room(
     in_budget = plus(room, service.max_surge, -1)
 
     def rank(one: Allocation) -> tuple[bool, bool, bool, int]:
-        beyond = not fits(comes_at(counted, target, one), in_budget)
+        beyond = not fits(start_resources(counted, target, one), in_budget)
         return beyond, one != most, one.batch_size != most.batch_size, -one.cpu_millicores
 
-    sizes = [a for a in _sizes(service, target) if fits(comes_at(counted, target, a), room)]
+    sizes = [a for a in _sizes(service, target) if fits(start_resources(counted, target, a), room)]
     return min(sizes, key=rank).size if sizes else None
 
 
@@ -91,7 +91,7 @@ def _sizes(service: Service, target: Target) -> list[Allocation]:
     return [a for a in allocations_of(service, target) if a.capacity_rps > 0]
 
 
-def comes_at(observed: Observed, target: Target, allocation: Allocation) -> Resources:
+def start_resources(observed: Observed, target: Target, allocation: Allocation) -> Resources:
     """
     Return what a further pod holds. Beside existing pods it starts at the size of their template.
     """
@@ -102,7 +102,7 @@ def comes_at(observed: Observed, target: Target, allocation: Allocation) -> Reso
 def has_room(service: Service, observed: Observed, target: Target, room: Resources) -> bool:
     """Whether there is room for a pod of any of the target's sizes."""
     sizes = _sizes(service, target)
-    return any(fits(comes_at(observed, target, size), room) for size in sizes)
+    return any(fits(start_resources(observed, target, size), room) for size in sizes)
 
 
 def room_beside(

@@ -28,7 +28,7 @@ def surge_is_short(service: Service) -> bool:
     return any(service.max_surge.get(name, 0) < n for name, n in service.budget.items())
 
 
-def is_borne(before: CurrentPlan, best: Plan, switch: Switch) -> bool:
+def tolerates_shortage(before: CurrentPlan, best: Plan, switch: Switch) -> bool:
     """
     Whether the current plan, which is reached, is expected to miss less while the load stays than
     would be missed while the first pod of the best plan starts.

@@ -26,8 +26,8 @@ def start(terms: Terms, growing: Growing, group: PodGroup, live: Sequence[PodSta
         return
     first = there == 0 and group.target not in terms.observed.templates
     allocation = _startable(terms, growing, group, first=first)
-    comes_at = start_size(terms.observed, group.target, allocation.size)
-    size = largest(comes_at or {}, allocation.resources)
+    starts_with = start_size(terms.observed, group.target, allocation.size)
+    size = largest(starts_with or {}, allocation.resources)
     fitting = 0 if terms.over else _startable_pods(terms, growing, group, size, there)
     if fitting:
         growing.room.take(size, fitting)

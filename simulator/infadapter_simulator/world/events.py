@@ -10,20 +10,20 @@ from typing import NamedTuple
 from infadapter_simulator.world.pods import SimulatedPod
 
 
-class What(StrEnum):
+class EventKind(StrEnum):
     READY = "ready"
     AVAILABLE = "available"  # it has been Ready for long enough that an old one may go
     RESIZED = "resized"
     DRAINED = "drained"
     FAILED = "failed"
     ROUTED = "routed"
-    TURNED = "turned"  # a fault begins or ends
+    FAULT_CHANGED = "fault changed"  # a fault begins or ends
 
 
 class Event(NamedTuple):
     at_s: float
     order: int
-    what: What
+    kind: EventKind
     pod: SimulatedPod | None  # None: of the world
 
 
@@ -32,8 +32,8 @@ class Events:
         self._heap: list[Event] = []
         self._order = count()
 
-    def put(self, at_s: float, what: What, pod: SimulatedPod | None) -> None:
-        heapq.heappush(self._heap, Event(at_s, next(self._order), what, pod))
+    def put(self, at_s: float, kind: EventKind, pod: SimulatedPod | None) -> None:
+        heapq.heappush(self._heap, Event(at_s, next(self._order), kind, pod))
 
     def due(self, until_s: float) -> Event | None:
         """Remove and return the next event up to this time, or None."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from infadapter_operator.domain.observed import STUCK, Resize
 from infadapter_simulator.scenario import Scenario
-from infadapter_simulator.world.events import Events, What
+from infadapter_simulator.world.events import EventKind, Events
 from infadapter_simulator.world.node import EVICTED_S, Node
 from infadapter_simulator.world.node_resources import NodeResources
 from infadapter_simulator.world.pods import SimulatedPod
@@ -64,7 +64,7 @@ class Kubelet:
         self._router.look(self._pods, now_s)
         self._begin_start(pod, now_s)
 
-    def turned(self, now_s: float) -> None:
+    def apply_fault_changes(self, now_s: float) -> None:
         """Faults have begun or ended."""
         for pod in self._pods.values():
             if self._node.is_lost_with(pod, now_s):
@@ -80,7 +80,7 @@ class Kubelet:
             return
         pod.leaving = True
         self._router.balance(self._pods, now_s)
-        self._events.put(now_s + self._scenario.drain_s, What.DRAINED, pod)
+        self._events.put(now_s + self._scenario.drain_s, EventKind.DRAINED, pod)
 
     def drained(self, pod: SimulatedPod, now_s: float) -> None:
         """
@@ -91,7 +91,7 @@ class Kubelet:
         busy_until_s = self._traffic.busy_until_s(pod.slot)
         if pod.ready and (pod.name in self._router.weights or busy_until_s > now_s):
             later_s = max(busy_until_s, now_s + self._scenario.drain_s)
-            self._events.put(later_s, What.DRAINED, pod)
+            self._events.put(later_s, EventKind.DRAINED, pod)
         else:
             self.resources.free(pod, now_s)
 
@@ -107,20 +107,20 @@ class Kubelet:
         pod.trouble = self._node.silence(now_s)
         self.resources.hold(pod, now_s)
         self._router.look(self._pods, now_s)
-        self._events.put(now_s + EVICTED_S, What.DRAINED, pod)
+        self._events.put(now_s + EVICTED_S, EventKind.DRAINED, pod)
 
     def _begin_start(self, pod: SimulatedPod, now_s: float) -> None:
         """Start again when the fault that prevents the start is over."""
         pod.trouble = self._node.keeps_from_ready(pod, now_s)
         if pod.trouble is None:
             start_s = self._scenario.start_s(pod.target.variant)
-            self._events.put(now_s + start_s, What.READY, pod)
+            self._events.put(now_s + start_s, EventKind.READY, pod)
 
     def _become_ready(self, pod: SimulatedPod, now_s: float) -> None:
         pod.ready, pod.ready_since_s = True, now_s
         if pod.name in self._router.weights:  # it failed, and the router has not forgotten it
             self._router.look(self._pods, now_s)
         self._router.balance(self._pods, now_s)
-        self._events.put(now_s + self._scenario.min_ready_s, What.AVAILABLE, pod)
+        self._events.put(now_s + self._scenario.min_ready_s, EventKind.AVAILABLE, pod)
         if rate := self._scenario.failures_per_pod_hour:
-            self._events.put(now_s + self._rng.exponential(3600 / rate), What.FAILED, pod)
+            self._events.put(now_s + self._rng.exponential(3600 / rate), EventKind.FAILED, pod)

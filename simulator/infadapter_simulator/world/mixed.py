@@ -7,7 +7,7 @@ import numpy as np
 
 from infadapter_simulator.compiled import compiled
 from infadapter_simulator.world.points import Points, arrive
-from infadapter_simulator.world.queues import drawn, richest, serve
+from infadapter_simulator.world.queues import drawn, next_by_weight, serve
 from infadapter_simulator.world.servers import Floats, Ints
 
 
@@ -43,7 +43,7 @@ def serve_points(
         if draws.size:
             slot = drawn(slots, weights, draws[i] * total)
         else:
-            slot = richest(slots, weights, credits, total)
+            slot = next_by_weight(slots, weights, credits, total)
         if not points.number[slot]:
             one[0] = slot
             serve(

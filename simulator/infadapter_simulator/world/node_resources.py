@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from infadapter_operator.domain.observed import Resize
 from infadapter_simulator.scenario import PodSpeed, Scenario, Server
-from infadapter_simulator.world.events import Events, What
+from infadapter_simulator.world.events import EventKind, Events
 from infadapter_simulator.world.node import Node
 from infadapter_simulator.world.pods import Held, SimulatedPod, held_since
 from infadapter_simulator.world.traffic import Traffic
@@ -71,7 +71,7 @@ class NodeResources:
             return  # it holds what it held
         self.hold(pod, now_s)
         if state is Resize.IN_PROGRESS:
-            self._events.put(now_s + self._scenario.resize_delay_s, What.RESIZED, pod)
+            self._events.put(now_s + self._scenario.resize_delay_s, EventKind.RESIZED, pod)
 
     def take_size(self, pod: SimulatedPod, now_s: float) -> None:
         """Put the requested size in force."""

@@ -22,8 +22,8 @@ __all__ = [
     "Floats",
     "Ints",
     "drawn",
+    "next_by_weight",
     "rearrange",
-    "richest",
     "serve",
 ]
 
@@ -67,7 +67,7 @@ def serve(
         if draws.size:
             slot = drawn(slots, weights, draws[i] * total)
         else:
-            slot = richest(slots, weights, credits, total)
+            slot = next_by_weight(slots, weights, credits, total)
         now = arrivals[i]
         server = first_free(free_s[slot], servers[slot])
         start = max(now, free_s[slot, server])
@@ -98,10 +98,10 @@ def drawn(slots: Ints, weights: Ints, at: float) -> int:
 
 
 @compiled
-def richest(slots: Ints, weights: Ints, credits: Ints, total: int) -> int:
+def next_by_weight(slots: Ints, weights: Ints, credits: Ints, total: int) -> int:
     """
-    Return the next pod by smooth weighted round robin (nginx): all gain their weight, the richest
-    pays the total.
+    Return the next pod by smooth weighted round robin (nginx): each gains its weight, and the pod
+    with the most credit pays the total.
     """
     best = slots[0]
     for slot in slots:

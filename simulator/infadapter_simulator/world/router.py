@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from infadapter_simulator.world.events import Events, What
+from infadapter_simulator.world.events import EventKind, Events
 from infadapter_simulator.world.pods import SimulatedPod
 from infadapter_simulator.world.traffic import Traffic
 
@@ -42,7 +42,7 @@ class Router:
         if at_once or now_s == 0.0:
             self.obey(pods, now_s)
         else:
-            self._events.put(now_s + self._lag_s, What.ROUTED, None)
+            self._events.put(now_s + self._lag_s, EventKind.ROUTED, None)
 
     def balance(self, pods: Mapping[str, SimulatedPod], now_s: float) -> None:
         """The set of Ready pods has changed."""

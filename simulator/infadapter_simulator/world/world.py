@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from infadapter_operator.domain.observed import Resize
 from infadapter_simulator.scenario import Scenario
-from infadapter_simulator.world.events import Events, What
+from infadapter_simulator.world.events import EventKind, Events
 from infadapter_simulator.world.kubelet import Kubelet
 from infadapter_simulator.world.pods import Held, SimulatedPod
 from infadapter_simulator.world.router import Router
@@ -44,7 +44,7 @@ class World:
         self.resources = self._kubelet.resources
         self._by_slot: list[SimulatedPod] = []
         for at_s in sorted(scenario.faults.times_s):
-            self._events.put(at_s, What.TURNED, None)
+            self._events.put(at_s, EventKind.FAULT_CHANGED, None)
 
     # What can be seen
 
@@ -132,27 +132,27 @@ class World:
         """Let time pass, and handle all events until then."""
         while event := self._events.due(until_s):
             self._pass(event.at_s)
-            self._happen(event.what, event.pod)
+            self._happen(event.kind, event.pod)
         self._pass(until_s)
 
     def _pass(self, until_s: float) -> None:
         self.traffic.advance(until_s)
         self.now_s = max(self.now_s, until_s)
 
-    def _happen(self, what: What, pod: SimulatedPod | None) -> None:
-        if what is What.ROUTED:
+    def _happen(self, kind: EventKind, pod: SimulatedPod | None) -> None:
+        if kind is EventKind.ROUTED:
             self.router.obey(self.resources.pods, self.now_s)
-        elif what is What.TURNED:
-            self._kubelet.turned(self.now_s)
+        elif kind is EventKind.FAULT_CHANGED:
+            self._kubelet.apply_fault_changes(self.now_s)
         elif pod is None or pod.gone:
             return
-        elif what is What.READY:
+        elif kind is EventKind.READY:
             self._kubelet.started(pod, self.now_s)
-        elif what is What.RESIZED and pod.resize is Resize.IN_PROGRESS:
+        elif kind is EventKind.RESIZED and pod.resize is Resize.IN_PROGRESS:
             self.resources.take_size(pod, self.now_s)
-        elif what is What.DRAINED:
+        elif kind is EventKind.DRAINED:
             self._kubelet.drained(pod, self.now_s)
-        elif what is What.FAILED:
+        elif kind is EventKind.FAILED:
             self._kubelet.failed(pod, self.now_s)
         self._settle()
 

@@ -12,7 +12,7 @@ from infadapter_operator.domain.observed import Observed, Pod
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.hysteresis import CurrentPlan, previous_plan
 from infadapter_operator.planning.problem import problem_for
-from infadapter_operator.planning.shortage import is_borne, is_under_way
+from infadapter_operator.planning.shortage import is_under_way, tolerates_shortage
 from infadapter_operator.planning.switching_cost import Switch
 from infadapter_solver import Plan, evaluate
 from infadapter_solver.problem import CPU, Objective, PodGroup, Target
@@ -74,7 +74,7 @@ def borne(
         now_s=100.0,
         dwell_s=dwell_s,
     )
-    return is_borne(before, plan(asked, needed_rps, slow=5, fast=3), switch)
+    return tolerates_shortage(before, plan(asked, needed_rps, slow=5, fast=3), switch)
 
 
 def test_a_load_that_exceeds_a_full_plan_by_little_is_borne() -> None:

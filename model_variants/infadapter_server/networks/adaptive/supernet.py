@@ -24,7 +24,7 @@ from infadapter_server.networks.adaptive.points import (
 )
 from infadapter_server.networks.adaptive.shapes import MNIST1D
 from infadapter_server.networks.adaptive.space import SubNet
-from infadapter_server.networks.memory import give_back, held_bytes
+from infadapter_server.networks.memory import held_bytes, trim_memory
 from infadapter_server.networks.notes import WEIGHTS
 from infadapter_server.networks.packing import unpack
 from infadapter_server.networks.signatures import Floats, LoadError
@@ -91,7 +91,7 @@ class SuperNet:
     def __del__(self) -> None:
         # Unloading must return memory to the system; malloc keeps what is freed.
         self.__dict__.clear()
-        give_back()
+        trim_memory()
 
 
 def noted(folder: Traversable = WEIGHTS) -> dict[str, Any]:
