@@ -78,7 +78,7 @@ class Alike:
         # Else a little more time may be enough for a batch that there is.
         full = all(batch.members[-1].deadline_s <= deadline_s for batch in entry.full)
         if costs is not None and full and not entry.open and not self._state.deferred:
-            cap = costs.cap(deadline_s - now_s, self._state.buffer, entry.waited_share)
+            cap = self._state.cap(entry, costs, deadline_s - now_s)
             self._first[event.model] = First(
                 entry=entry,
                 costs=costs,

@@ -108,9 +108,7 @@ class Membership:
         if self._state.accepted.pop(member.number, None) is None:
             return []  # nobody waits for it
         entry = self._state.models[member.model]
-        offer = self._state.offer(
-            costs, member.number, member.deadline_s, now_s, entry.waited_share
-        )
+        offer = self._state.offer(entry, costs, member.number, member.deadline_s, now_s)
         actions = self._admit(entry, offer)
         return [
             Refuse(member.number, Reason.EXECUTOR_LEFT, 0.0)

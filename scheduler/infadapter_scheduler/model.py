@@ -198,6 +198,27 @@ class Costs:
             self._find_caps(buffer, waited)
         return self._caps[bisect_right(self._caps_from_s, round(slo_s, 6))]
 
+    def overload_cap(
+        self, cap: int, slo_s: float, buffer: SafetyBuffer, waited: float, rate_rps: float
+    ) -> int:
+        """
+        Return the batch size of highest throughput that this arrival rate fills in time, at least
+        `cap`.
+
+        A batch of b is filled by the arrivals of the last b / rate before it starts, so that only
+        these have to be in time: b / rate + t_b + buffer ≤ SLO. Those that come earlier in the
+        execution before would have to wait too long, and are refused. In an overload some are
+        refused in any case, and a larger batch serves more of them.
+        """
+        for size in self.sizes:
+            seconds, fills_s = self.seconds[size], size / rate_rps
+            if self.seconds_each[size] >= self.seconds_each[cap] or fills_s >= waited * seconds:
+                continue
+            end_s = fills_s + seconds
+            if end_s + buffer.seconds(end_s, seconds) <= slo_s:
+                cap = size
+        return cap
+
     def _find_caps(self, buffer: SafetyBuffer, waited: float) -> None:
         times = 1.0 + waited
         need_s = {b: times * t + buffer.seconds(times * t, t) for b, t in self.seconds.items()}

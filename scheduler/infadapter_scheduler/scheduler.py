@@ -121,9 +121,8 @@ class Scheduler:
         costs = entry.costs_at(event.floor)
         if costs is None:
             return [Refuse(event.request, Reason.NO_POINT, inf)]
-        waited = entry.waited_share
-        offer = self.state.offer(costs, event.request, event.deadline_s, now_s, waited)
         entry.rate_rps = entry.arrivals.add(1.0, now_s)
+        offer = self.state.offer(entry, costs, event.request, event.deadline_s, now_s)
         each_s = costs.seconds_each[offer.cap]
         if costs.choices is not None:
             costs.choices.each_s = each_s

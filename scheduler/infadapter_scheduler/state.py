@@ -38,10 +38,19 @@ class State:
         return bool(self.leaving or self.wanted)
 
     def offer(
-        self, costs: Costs, request: int, deadline_s: float, now_s: float, waited: float
+        self, entry: Entry, costs: Costs, request: int, deadline_s: float, now_s: float
     ) -> Offer:
-        cap = costs.cap(deadline_s - now_s, self.buffer, waited)
+        cap = self.cap(entry, costs, deadline_s - now_s)
         return Offer(request, costs, deadline_s, now_s, self.lag_s, cap)
+
+    def cap(self, entry: Entry, costs: Costs, slo_s: float) -> int:
+        """Return the largest batch size for a request with this SLO, at the model's rate of now."""
+        waited = entry.waited_share
+        cap = costs.cap(slo_s, self.buffer, waited)
+        each_rps = entry.rate_rps / max(1, len(entry.holders))  # of an executor
+        if each_rps * costs.seconds_each[cap] <= 1.0:
+            return cap
+        return costs.overload_cap(cap, slo_s, self.buffer, waited, each_rps)
 
     def keep(self, model: str, kept: bool) -> None:
         (self.kept.add if kept else self.kept.discard)(model)

@@ -54,3 +54,17 @@ def test_ours_serves_no_more_than_is_foreseen_and_hardly_more_than_at_arrival() 
     ours = sum(fate.outcome == "on_time" for fate in fates) / len(asked)
     assert ours <= foreseen(asked, times_s) < 1
     assert ours <= at_arrival(rate_rps, models, 0.05, times_s) + 0.05 < 1
+
+
+@pytest.mark.parametrize("load", [1.2, 2.0, 5.0])
+def test_an_overload_is_served_in_batches_of_which_two_do_not_fit_into_the_slo(load: float) -> None:
+    """Two batches of four take 254 ms of an SLO of 250, and four serve 1.3 times what twos do."""
+    times_s, slo_s = {1: 0.053, 2: 0.083, 4: 0.127, 8: 0.237}, 0.25
+    draw, now_s, asked = random.Random(1), 0.0, list[Arrival]()
+    for _ in range(round(500 * load)):
+        now_s += draw.expovariate(load * 8 / times_s[8])
+        asked.append(Arrival(now_s, "m", slo_s))
+    known = {"m": Model("m", times_s)}
+    fates = replay(Scheduler(known.values()), asked, World(known))
+    ours = sum(fate.outcome == "on_time" for fate in fates) / len(asked)
+    assert ours >= 0.92 * foreseen(asked, times_s)

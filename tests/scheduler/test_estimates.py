@@ -76,6 +76,18 @@ def test_batches_are_no_larger_than_two_of_them_fit_into_the_slo(slo_ms: float, 
     assert Costs(RESNET50).cap(slo_ms / 1000, SafetyBuffer()) == cap
 
 
+@pytest.mark.parametrize(
+    ("slo_ms", "rate_rps", "cap"),
+    [(21, 700, 8), (21, 3_000, 8), (21, 5_000, 16), (17, 1_000_000, 8), (10, 1_000_000, 8)],
+)
+def test_in_an_overload_batches_are_as_large_as_arrivals_fill_them_in_time(
+    slo_ms: float, rate_rps: float, cap: int
+) -> None:
+    costs, slo_s, buffer = Costs(RESNET50), slo_ms / 1000, SafetyBuffer()
+    plain = costs.cap(slo_s, buffer)
+    assert costs.overload_cap(plain, slo_s, buffer, 1.0, rate_rps) == cap
+
+
 def test_estimates_follow_an_executor_that_is_slower_than_its_profile() -> None:
     costs = Costs(RESNET50)
     for _ in range(200):
