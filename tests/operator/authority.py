@@ -11,7 +11,7 @@ import pytest
 
 @dataclass(frozen=True)
 class Authority:
-    """Signs certificates for 127.0.0.1, as a company's own does."""
+    """A certificate authority, like a company's own, that signs certificates for 127.0.0.1."""
 
     folder: Path
     name: str
@@ -29,7 +29,7 @@ class Authority:
         return self
 
     def sign(self, name: str) -> tuple[Path, Path]:
-        """A certificate and its key."""
+        """Return the files of a new certificate and its key."""
         key, file = self.folder / f"{name}.key", self.folder / f"{name}.pem"
         names = ("-addext", "subjectAltName=IP:127.0.0.1")
         by = ("-CA", self.file, "-CAkey", self.key)
@@ -37,7 +37,7 @@ class Authority:
         return file, key
 
     def serving(self, strict: bool) -> ssl.SSLContext:
-        """`strict`: whoever has no certificate of the authority is refused."""
+        """Return a server's TLS context. `strict`: clients need a certificate of the authority."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*self.sign("server"))
         if strict:

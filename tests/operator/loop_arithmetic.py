@@ -1,8 +1,8 @@
 """
-The sums that the tests judge the loop by: what a pod serves, what is held, what has room.
+Reference arithmetic for the tests of the loop: what a pod serves, what pods hold, what fits.
 
-All of it is done again here, from the profiles and from what a platform shows, and nothing is taken
-from the code under test: a mistake in its arithmetic would hide in both places.
+Everything is computed from the profiles and the observed pods, without the code under test: a
+mistake in shared arithmetic would not be found.
 """
 
 import itertools
@@ -15,11 +15,11 @@ from infadapter_solver.problem import PodGroup, Target
 
 Size = Mapping[str, int]
 
-HEADROOM_RATIO = 1.1  # what is kept above the demand of now, where nothing else is lacking
+HEADROOM_RATIO = 1.1  # capacity to keep during a roll, relative to the current demand
 
 
 def table_rps(service: Service, target: Target, size: Size, batch_size: int = 1) -> float:
-    """By the variant's table: its own row, else the best of the rows that fit inside."""
+    """Return a size's capacity in the variant's table: of its row, or the best that fits in it."""
     exact = inside = 0.0
     for variant in service.variants:
         for row in variant.allocations if variant.name == target.variant else ():
@@ -50,7 +50,7 @@ def within(size: Size, room: Size) -> bool:
 
 
 def equal(some: Size, other: Size) -> bool:
-    if some.keys() == other.keys():  # as nearly always
+    if some.keys() == other.keys():  # the usual case
         return some == other
     return all(some.get(name, 0) == other.get(name, 0) for name in {*some, *other})
 
@@ -76,7 +76,10 @@ def _smaller(some: Size, other: Size) -> dict[str, int]:
 
 
 def holds(pod: Pod) -> Size:
-    """While it is resized, the larger of both; a size that was refused is nobody's."""
+    """
+    Return what a pod holds: the larger of both sizes during a resize, without a refused size. A pod
+    on a lost node holds nothing.
+    """
     if pod.trouble is not None and pod.trouble.cause is Cause.NODE_LOST:
         return {}
     return (
@@ -95,7 +98,7 @@ def is_pending(pod: Pod) -> bool:
 
 
 def is_changing(pod: Pod) -> bool:
-    """Starting, resizing or leaving: it will be otherwise by itself, and soon."""
+    """Whether the pod starts, resizes or terminates, so that it changes soon without a step."""
     resizes = pod.resize in (Resize.NONE, Resize.IN_PROGRESS) and not equal(
         pod.resources, pod.wanted.resources
     )
@@ -115,7 +118,7 @@ def living(observed: Observed, target: Target) -> list[Pod]:
 
 
 def all_ready(groups: Iterable[PodGroup], observed: Observed) -> bool:
-    """Every planned pod is Ready, at its size or at a larger one."""
+    """Whether every planned pod is Ready at its planned size or a larger one."""
     return all(
         sum(pod.ready and within(g.allocation.resources, pod.resources) for pod in living_of)
         >= g.pods
@@ -126,7 +129,10 @@ def all_ready(groups: Iterable[PodGroup], observed: Observed) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """What a look saw, with its plan, as far as room is concerned. `node` has no more than that."""
+    """
+    What one reconcile cycle observed, and its plan, as far as room is concerned. `node` is the
+    node's capacity, `floor_rps` the Ready capacity that must be kept.
+    """
 
     service: Service
     groups: Sequence[PodGroup]
@@ -135,22 +141,27 @@ class Standing:
     floor_rps: float
 
     def has_no_path(self) -> bool:
-        """Nothing is on its way, something planned is missing, and for all of it there is no room
-        that could be made without Ready capacity below the floor."""
-        wants = list(self._wants())
+        """
+        Whether the rollout can continue only by serving less: no pod is changing, planned pods are
+        missing, and none of them can get room while Ready capacity stays at the floor.
+        """
+        wants = list(self._requirements())
         if is_moving(self.observed) or not wants:
             return False
         return not any(
             self._has_room(want, gone)
             for want, costs_rps in wants
-            for gone in self._free_ways(costs_rps)
+            for gone in self._removable_sets(costs_rps)
         )
 
     def has_template_in_its_way(self) -> bool:
         return any(map(self.is_kept_by_its_template, self.groups))
 
     def is_kept_by_its_template(self, group: PodGroup) -> bool:
-        """Further pods come up larger than planned, and beside those planned there is no room."""
+        """
+        Whether a group's template blocks its missing pods: at the template's size they do not fit
+        in budget and surge, or on the node, beside the other planned pods.
+        """
         there = living(self.observed, group.target)
         template = self.observed.templates.get(group.target)
         if template is None or not 0 < len(there) < group.pods:
@@ -160,12 +171,12 @@ class Standing:
         besides = less(others, group.allocation.resources)
         return not within(total([besides, template.resources]), _smaller(may, self.node))
 
-    def _wants(self) -> Iterator[tuple[Size, float]]:
+    def _requirements(self) -> Iterator[tuple[Size, float]]:
         """
-        What more it takes to start each planned pod that is not there, or to grow one, and what
-        that costs by itself. Where as many as are planned have the size already, one beside them
-        that can't grow goes, and is not replaced: such a group is owed no roll. Pods of another
-        batch size or template are.
+        Yield what each missing start, growth or roll needs in addition, and the capacity that the
+        change itself costs. If as many pods as planned have the size already, a further one that
+        can't grow is removed, not replaced: such a group needs no roll. Pods of another batch size
+        or template do.
         """
         for group in self.groups:
             size = group.allocation.resources
@@ -174,36 +185,37 @@ class Standing:
             template = self.observed.templates.get(group.target) if own else None
             enough = sum(within(size, pod.resources) for pod in there) >= group.pods
             stuck = not enough and any(pod.resize in STUCK for pod in there)
-            if stuck or any(self._is_of_another_kind(pod, group) for pod in there):
-                yield _roll(there, group), self._roll_costs_rps(there, group)
+            if stuck or any(self._needs_replacement(pod, group) for pod in there):
+                yield _roll_room(there, group), self._roll_costs_rps(there, group)
                 continue
             if len(there) < group.pods:
                 start = larger(size, template.resources) if template else size
                 held_back = self._is_rolled_first(there, group)
-                yield larger(start, _roll(there, group)) if held_back else start, 0.0
+                yield larger(start, _roll_room(there, group)) if held_back else start, 0.0
             smaller = [pod for pod in there if not within(size, pod.resources)]
             if not enough:
-                yield from ((_more(pod.resources, size), 0.0) for pod in smaller)
+                yield from ((_shortfall(pod.resources, size), 0.0) for pod in smaller)
             yield from ((pod.wanted.resources, 0.0) for pod in there if is_pending(pod))
 
     def _is_rolled_first(self, there: Sequence[Pod], group: PodGroup) -> bool:
         """
-        Pods that come up larger are held back where the last one would have no room, as long as
-        those that are there have room to be rolled (decision 53): room for one of them is no way.
+        Whether the group's pods are rolled before it gets more: a pod at the template's size would
+        have no room, but a roll of the existing pods has (decision 53). Room for a single start is
+        not enough then.
         """
         may = total([self.service.budget, self.service.max_surge])
-        own = _roll(there, replace(group, pods=len(there)))
+        own = _roll_room(there, replace(group, pods=len(there)))
         fits = within(own, less(may, held(self.observed.pods)))
         return self.is_kept_by_its_template(group) and fits
 
     def _roll_costs_rps(self, there: Sequence[Pod], group: PodGroup) -> float:
-        """What the pods that are replaced serve beyond those that come in their places."""
+        """Return the Ready capacity by which replaced pods exceed their successors."""
         new = group.allocation
         new_rps = table_rps(self.service, group.target, new.resources, new.batch_size)
         served = (pod_rps(self.service, pod) for pod in there if pod.ready)
         return sum(max(0.0, rps - new_rps) for rps in served)
 
-    def _is_of_another_kind(self, pod: Pod, group: PodGroup) -> bool:
+    def _needs_replacement(self, pod: Pod, group: PodGroup) -> bool:
         is_stale = pod.outdated and group.target not in self.observed.rolling
         return is_stale or pod.size.batch_size != group.allocation.batch_size
 
@@ -217,50 +229,52 @@ class Standing:
             and within(want, less(self.node, on_node))
         )
 
-    def _free_ways(self, costs_rps: float) -> Iterator[tuple[Pod, ...]]:
+    def _removable_sets(self, costs_rps: float) -> Iterator[tuple[Pod, ...]]:
         """
-        Sets of pods too many that could go for what costs so much by itself, with what is Ready
-        still at the floor. What a pod serves that is smaller than all that was measured nobody
-        knows: where a router sends to it, the others must suffice.
+        Yield the sets of surplus pods that can be removed for a change that costs `costs_rps`, so
+        that Ready capacity stays at the floor. The capacity of a pod smaller than all measured
+        sizes is unknown: if the router sends to it, the other pods must suffice.
         """
-        spare = [pod for pod in self.observed.pods if self._is_too_many(pod)][:8]
+        spare = [pod for pod in self.observed.pods if self._is_surplus(pod)][:8]
         ready = sum(pod_rps(self.service, p) for p in self.observed.pods if p.ready)
         floor_rps = min(self._kept_rps(costs_rps), ready)
         for size in range(len(spare) + 1):
             for gone in itertools.combinations(spare, size):
                 lost = costs_rps + sum(pod_rps(self.service, pod) for pod in gone if pod.ready)
-                must_rps = self.floor_rps if any(map(self._serves_unknown, gone)) else floor_rps
+                must_rps = (
+                    self.floor_rps if any(map(self._has_unknown_capacity, gone)) else floor_rps
+                )
                 if ready - lost >= must_rps - 1e-6:
                     yield gone
 
     def _kept_rps(self, costs_rps: float) -> float:
         """
-        What costs capacity by itself, a roll, waits for the pods that lack (decision 49): until all
-        are Ready, a tenth more than is asked for is kept beside it, where the plan serves that.
+        Return the capacity to keep. A roll that costs capacity waits for the missing pods (decision
+        49): until all are Ready, it must leave 10 % more than the demand, if the plan serves that.
         """
         if not costs_rps or all_ready(self.groups, self.observed):
             return self.floor_rps
         plan = plan_rps(self.service, self.groups)
         return max(self.floor_rps, min(HEADROOM_RATIO * self.floor_rps, plan))
 
-    def _serves_unknown(self, pod: Pod) -> bool:
+    def _has_unknown_capacity(self, pod: Pod) -> bool:
         carries = self.observed.weights.get(pod.name, 0) > 0 or pod.name in self.observed.may_obey
         return pod.ready and carries and not pod_rps(self.service, pod)
 
-    def _is_too_many(self, pod: Pod) -> bool:
+    def _is_surplus(self, pod: Pod) -> bool:
         planned = {group.target for group in self.groups}
         return pod.target not in planned and pod.target not in self.observed.untouchable
 
 
-def _more(has: Size, size: Size) -> Size:
+def _shortfall(has: Size, size: Size) -> Size:
     return {name: max(0, amount) for name, amount in less(size, has).items()}
 
 
-def _roll(there: Sequence[Pod], group: PodGroup) -> Size:
+def _roll_room(there: Sequence[Pod], group: PodGroup) -> Size:
     """
-    Pods that can't grow in place are replaced, one by one: at most all new ones, an old one, and
-    another that still leaves, are there at a time.
+    Return the resources that a roll needs in addition. Pods are replaced one by one: at most all
+    new pods, one old pod and one terminating pod exist at the same time.
     """
     new = [group.allocation.resources] * max(group.pods, len(there))
     old = sorted(map(holds, there), key=lambda size: sorted(size.items()))[-2:]
-    return _more(held(there), total([*new, *old]))
+    return _shortfall(held(there), total([*new, *old]))

@@ -1,13 +1,14 @@
 """
-What must hold between any two looks, whatever the loop does.
+The contract of the loop: what must hold between any two reconcile cycles.
 
-Capacity: until all planned pods are Ready, no less is served than was or than is asked for; once
-they are, no less than that or than the plan serves. Where nothing planned has room without less, a
-part may be given up, as where more than the budget is held for REPAID_AFTER_S, some of the plan has
-yet to start and none of it starts, and must be back soon: with each planned pod that becomes Ready,
-and with each new plan, anew; where pods are rolled, with each new one, and when that begins or
-ends. What does not come is waited for as long as patience lasts; then there is another plan, or the
-loop rests, and the rest has a name.
+Capacity: until all planned pods are Ready, the serving capacity is at least the smaller of its
+previous value and the demand; afterwards at least the smallest of these and the plan's capacity. A
+part may be given up in two cases: no missing planned pod has room otherwise, or more than the
+budget has been held for REPAID_AFTER_S while planned pods are missing and none starts. It must be
+back within a deadline, which starts anew with each planned pod that becomes Ready and with each new
+plan; in a roll with each new pod, and when the roll begins or ends. Pods that may never become
+Ready are waited for until their patience ends; then there is another plan, or the loop is at a rest
+that has a name.
 """
 
 import math
@@ -32,31 +33,31 @@ from tests.operator.loop_arithmetic import (
 )
 
 RESIZE_S = 1.0
-LINGER_S = 3.0  # a pod that was told to stop
-REPAID_AFTER_S = 1.5  # surge that has been held for longer goes back before more is started
-ROLL_S = 10.0  # a rolling change lets each new pod be Ready for this long
-OBEYED_WITHIN_S = 15.0  # weights that were replaced before they were confirmed may be obeyed yet
+LINGER_S = 3.0  # time that a pod takes to terminate
+REPAID_AFTER_S = 1.5  # surge held for longer is returned before more starts
+ROLL_S = 10.0  # a rolling update waits until a new pod has been Ready for this long
+OBEYED_WITHIN_S = 15.0  # replaced weights may come into force until then
 
 
 @dataclass(slots=True, kw_only=True)
 class Conceded:
-    """Capacity that was given up to let something planned start or grow."""
+    """Capacity given up so that planned pods can start or grow."""
 
-    level_rps: float  # what was served
-    since_s: float  # or since the last progress
-    arrived: int  # planned pods that were Ready
-    groups: Sequence[PodGroup]  # that were planned
-    rolled: int | None = None  # new pods that were Ready of what rolled; None: nothing did
+    level_rps: float  # the capacity to be restored
+    since_s: float  # when it was given up, or of the last progress
+    arrived: int  # planned pods that were Ready then
+    groups: Sequence[PodGroup]  # of the plan then
+    rolled: int | None = None  # Ready new pods of targets that rolled; None: none rolled
 
 
 @dataclass(slots=True, kw_only=True)
 class Contract:
-    """`lag_s` is how long ago the looks may be that explain what is served now."""
+    """`lag_s`: the age of the oldest reconcile cycle that may explain the current capacity."""
 
     service: Service
     node: Size
     lag_s: float
-    period_s: float  # to start, confirm and drain once, with a few looks
+    period_s: float  # of one start, confirmation and drain, and a few cycles
     conceded: Conceded | None = None
     conceded_s: list[float] = field(default_factory=list)
 
@@ -76,8 +77,8 @@ class Contract:
 
     def _rolled_rps(self, recent: Sequence[Cycle]) -> float:
         """
-        What a platform takes by itself: an old pod, as soon as one that replaces it serves; one of
-        each target, as rolls that have room beside each other go on together.
+        Return the capacity that rolling updates remove without a step: an old pod is removed as
+        soon as its successor serves. The largest of each target counts, as rolls may overlap.
         """
         most: dict[Target, float] = {}
         for observed in (seen.observed for seen in recent if seen.observed):
@@ -89,8 +90,9 @@ class Contract:
 
     def check_held(self, pods: Sequence[Pod], looks: Sequence[Cycle]) -> None:
         """
-        What a lost pod had, another one may have been given by the platform alone, also when the
-        lost one has gone; to take that back takes a few looks and a drain.
+        Assert that no more than budget and surge is held, apart from what recently lost pods had.
+        The platform itself may start another pod with that, also after the lost pod is gone, and
+        removing the surplus takes a few cycles and a drain.
         """
         recent = [seen.observed.pods for seen in looks[-8:] if seen.observed]
         lost = {pod.name: pod.resources for some in (*recent, pods) for pod in some if pod.is_lost}
@@ -98,11 +100,14 @@ class Contract:
         assert within(held(pods), may), f"{held(pods)} is held of {may}: {looks[-1].steps}"
 
     def _asked(self, recent: Sequence[Cycle]) -> float:
-        """The least that any of these looks had to serve: the demand, or all of its plan."""
+        """Return the least that one of these cycles had to serve: demand or plan's capacity."""
         return min(min(_demand_rps(seen), self._plan_rps(seen)) for seen in recent)
 
     def _plan_rps(self, seen: Cycle) -> float:
-        """What the plan serves, once its pods are all Ready; until then that is no excuse."""
+        """
+        Return the plan's capacity once all its pods are Ready, with pods of other controllers.
+        Infinity until then: a small plan does not excuse serving less than the demand yet.
+        """
         groups = _groups(seen)
         if seen.observed is None or not all_ready(groups, seen.observed):
             return float("inf")
@@ -112,14 +117,17 @@ class Contract:
         return plan_rps(self.service, groups) + sum(pod_rps(self.service, p) for p in theirs)
 
     def _may_concede(self, recent: Sequence[Cycle]) -> bool:
-        """What is Ready may not be sent to yet, and must stay all the same."""
+        """
+        Whether in one of these cycles the plan could proceed only by serving less. Ready pods count
+        even if the router does not send to them yet.
+        """
         return any(self._standing(seen, _demand_rps(seen)).has_no_path() for seen in recent)
 
     def _repays(self, looks: Sequence[Cycle], recent: Sequence[Cycle]) -> bool:
         """
-        In any of these looks more than the budget had been held for long, and pods lacked of which
-        none was on its way. A single look that sees no more than the budget ends no loan: what it
-        begins takes up what has just been given back (decision 41).
+        Whether in one of these cycles surge had been held for longer than REPAID_AFTER_S while
+        planned pods were missing and none of them started. A single cycle within the budget ends no
+        loan: the starts that it begins use the surge just returned (decision 41).
         """
         since_s, was_over = math.inf, False
         for seen in looks[-60:]:
@@ -166,7 +174,7 @@ class Contract:
             self.conceded = None
         elif _arrived(seen) > given.arrived or _groups(seen) != given.groups:
             given.arrived, given.groups, given.since_s = _arrived(seen), _groups(seen), now_s
-        elif _comes_further(given.rolled, rolled := _rolled(seen)):
+        elif _has_progressed(given.rolled, rolled := _rolled(seen)):
             given.rolled, given.since_s = rolled, now_s
         until_s = max(given.since_s, _waits_since_s(seen)) + self._patience_s(seen)
         assert now_s <= until_s or self.conceded is None, (
@@ -175,7 +183,10 @@ class Contract:
         )
 
     def _patience_s(self, seen: Cycle) -> float:
-        """What does not come is waited for, and then a new plan is made without it."""
+        """
+        Return how long capacity may be missing without progress. Pods that do not become Ready are
+        waited for until their patience ends, and a new plan is made without them.
+        """
         waits = _waits_since_s(seen) > -math.inf
         rolls_s = 0.0 if _rolled(seen) is None else ROLL_S
         return self.period_s + rolls_s + (self._most_patience_s() if waits else 0.0)
@@ -194,8 +205,8 @@ class Contract:
 
 def contract_for(service: Service, node: Size, confirm_s: float, every_s: float) -> Contract:
     """
-    What is started takes as long as the slowest variant. Weights are obeyed `confirm_s` after they
-    were set, so for the demand of back then.
+    Return the contract for these delays. A start may take as long as the slowest variant's. Weights
+    come into force `confirm_s` after they were set, so they fit the demand of that time.
     """
     slowest_s = max(variant.load_time_s for variant in service.variants)
     late_s = OBEYED_WITHIN_S if confirm_s > every_s else 0.0
@@ -212,19 +223,19 @@ def _groups(seen: Cycle) -> Sequence[PodGroup]:
 
 
 def _waits_to_start(seen: Cycle) -> bool:
-    """Pods of the plan lack, and none of them starts."""
+    """Whether planned pods are missing and none of them is starting."""
     observed, groups = seen.observed or Observed(), _groups(seen)
     starts = any(
         not pod.ready and pod.trouble is None and not is_pending(pod)
         for group in groups
         for pod in living(observed, group.target)
-        if len(living(observed, group.target)) <= group.pods  # else it may be one too many
+        if len(living(observed, group.target)) <= group.pods  # otherwise it may be a surplus pod
     )
     return not (starts or all_ready(groups, observed))
 
 
 def _waits_since_s(seen: Cycle) -> float:
-    """Since when the latest pod is waited for of which nobody knows whether it comes."""
+    """Return since when the latest pod is waited for that may never be Ready or reach its size."""
     pods = seen.observed.pods if seen.observed else ()
     stays = [pod for pod in pods if not pod.leaving and not pod.is_lost]
     new = (pod.created_at_s for pod in stays if not pod.ready)
@@ -233,7 +244,7 @@ def _waits_since_s(seen: Cycle) -> float:
 
 
 def _arrived(seen: Cycle) -> int:
-    """Planned pods that are Ready."""
+    """Return the number of planned pods that are Ready."""
     observed = seen.observed or Observed()
     return sum(
         min(g.pods, sum(pod.ready for pod in living(observed, g.target))) for g in _groups(seen)
@@ -241,7 +252,7 @@ def _arrived(seen: Cycle) -> int:
 
 
 def _rolled(seen: Cycle) -> int | None:
-    """New pods that are Ready of what is being rolled; None: nothing is."""
+    """Return the number of Ready new pods of rolling targets, None if no target rolls."""
     observed = seen.observed or Observed()
     if not observed.rolling:
         return None
@@ -249,14 +260,14 @@ def _rolled(seen: Cycle) -> int | None:
     return sum(pod.ready and not pod.outdated for pod in pods)
 
 
-def _comes_further(before: int | None, now: int | None) -> bool:
+def _has_progressed(before: int | None, now: int | None) -> bool:
     if before is None or now is None:
         return before is not now
     return now > before
 
 
 def _demand_rps(seen: Cycle) -> float:
-    """In doubt, what the plan was made for."""
+    """Return the measured load, or if unknown the demand that the plan was made for."""
     if seen.load_rps is not None:
         return seen.load_rps
     return seen.decision.demand_rps if seen.decision else 0.0

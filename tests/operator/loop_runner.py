@@ -1,7 +1,7 @@
 """
-The loop on a world in virtual time, a look at a time, with what must hold between its looks.
+Run the loop in virtual time, one reconcile cycle at a time, and check its contract after each.
 
-Plans are made where they are asked for: to hand one over to a thread takes as long as to make it.
+Plans are computed on the event loop itself: passing one to a thread takes as long as solving it.
 """
 
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from tests.operator.loop_world import World
 
 @dataclass(slots=True, kw_only=True)
 class Runner:
-    """Every `every_s` it looks."""
+    """Runs a reconcile cycle every `every_s` seconds."""
 
     world: World
     every_s: float = 1.0
@@ -48,15 +48,15 @@ class Runner:
         return self.looks[first:]
 
     def restart(self) -> None:
-        """The operator forgets all but the decision, as it stands in the status."""
+        """Restart the operator: it loses all state except the decision, which the status keeps."""
         self.state = State(decision=self.state.decision)
 
     def _checked(self, before_rps: float) -> float:
-        """What is carried after a look, once it has been held against what was before."""
+        """Check the contract for the last cycle, and return the capacity with traffic after it."""
         world = self.world
         after_rps = world.carried_rps()
         self.contract.service = within_quotas(world.service, world.seen().quotas)
         self.contract.check(self.looks, world.now_s, before_rps, after_rps)
-        if world.is_within_quota():  # what was there before it came is not taken away by it
+        if world.is_within_quota():  # a new quota removes nothing that is held already
             self.contract.check_held(world.shown(), self.looks)
         return after_rps

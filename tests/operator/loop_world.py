@@ -1,4 +1,4 @@
-"""The simulator's world with a fluid load, for the tests of the loop, and its ports."""
+"""The simulated cluster with a fluid load, and its ports, for the tests of the loop."""
 
 from collections.abc import Callable
 
@@ -27,7 +27,7 @@ BEGIN_S = 1000.0
 
 
 class Speeds(dict[tuple[str, PodSize], PodSpeed]):
-    """Of pods of any size: one that nobody has measured serves as the largest that fits inside."""
+    """Speeds of pods of any size: an unmeasured size is as fast as the best row that fits in it."""
 
     def __init__(self, service: Service) -> None:
         super().__init__()
@@ -40,14 +40,14 @@ class Speeds(dict[tuple[str, PodSize], PodSpeed]):
 
 
 class World(world.World):
-    """`refuses` may refuse a step; `taken` are those that were taken."""
+    """The world as Cluster and Router. `refuses` may refuse a step; `taken` are the steps taken."""
 
     def __init__(
         self,
         service: Service,
         load: Callable[[float], float],
         *,
-        began_s: float = 0.0,  # of the history
+        began_s: float = 0.0,  # start of the load history
         confirm_s: float = 1.0,
         lag_s: float = 0.0,
         linger_s: float = LINGER_S,
@@ -98,16 +98,16 @@ class World(world.World):
         return self._cluster.seen()
 
     def shown(self) -> tuple[Pod, ...]:
-        """The pods of `seen`, which is asked several times between two looks."""
+        """Return only the pods of `seen`, because the checks need them several times per cycle."""
         return self._cluster.pods()
 
     def add(self, variant: str, millicores: int, *, ready: bool = True) -> SimulatedPod:
-        """A pod that is there already."""
+        """Add a pod that exists before the loop starts."""
         return self.start(variant, PodSize(resources={CPU: millicores}), ready=ready)
 
     @property
     def room(self) -> Size:
-        """On the only node."""
+        """The capacity of the only node."""
         most = self.scenario.faults.node_millicores
         return {CPU: 10**9 if most is None else most}
 
@@ -121,7 +121,7 @@ class World(world.World):
         return sum(pod_rps(self.service, pod) for pod in self.shown() if pod.ready)
 
     def carried_rps(self) -> float:
-        """What the pods that the router sends to serve."""
+        """Return the capacity of the Ready pods that the router sends to."""
         sent_to = self.router.weights
         ready = [pod for pod in self.shown() if pod.ready and pod.name in sent_to]
         return sum(pod_rps(self.service, pod) for pod in ready)

@@ -1,6 +1,6 @@
 """
-What the tests of the adapter speak to: a server that answers anything, servers that Prometheus
-scrapes, and a real Prometheus where there is one.
+Servers for the tests of the Prometheus adapter: one whose answers a test sets, some that Prometheus
+scrapes, and a real Prometheus if it is installed.
 """
 
 import json
@@ -40,14 +40,14 @@ def served(server: Server) -> Iterator[Server]:
 
 class Answers(ThreadingHTTPServer):
     """
-    Answers every request with what the test has put into `answer`: JSON, bytes, or a function that
-    gives parts of a body of unknown length.
+    Answers every request with `answer`, which tests set: JSON, bytes, or a function that returns
+    the parts of a body of unknown length.
     """
 
     daemon_threads = True
 
     def handle_error(self, *_: object) -> None:
-        """Who asked has waited long enough, and is gone."""
+        """Ignore errors: a client that gave up has closed the connection."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -57,9 +57,9 @@ class Answers(ThreadingHTTPServer):
         self.may_answer = threading.Event()
         self.may_answer.set()
         self.asked: dict[str, str] = {}
-        self.by_address: set[str] = set()  # of what was asked last
-        self.requests: list[tuple[str, int]] = []  # by which method, and how long the address was
-        self.headers: dict[str, str] = {}  # of the last question
+        self.by_address: set[str] = set()  # parameters in the URL of the last request
+        self.requests: list[tuple[str, int]] = []  # method, length of the URL
+        self.headers: dict[str, str] = {}  # of the last request
         self.answer_headers: dict[str, str] = {}
         self.scheme = "http"
 
@@ -68,7 +68,7 @@ class Answers(ThreadingHTTPServer):
         return f"{self.scheme}://127.0.0.1:{self.server_address[1]}"
 
     def secure(self, context: ssl.SSLContext) -> None:
-        """Each connection shakes hands in its own thread: one that fails stops no others."""
+        """Serve TLS. Each handshake has its own thread, so that a failing one blocks no other."""
         self.scheme = "https"
         self.socket = context.wrap_socket(
             self.socket, server_side=True, do_handshake_on_connect=False
@@ -114,7 +114,7 @@ def _body(answer: Any) -> bytes:
 
 
 class Exposing(ThreadingHTTPServer):
-    """Answers every scrape with `text()`, while it is alive."""
+    """Answers every scrape with `text()`, or with 500 while it is not `alive`."""
 
     daemon_threads = True
 
@@ -143,7 +143,7 @@ class _Exposition(BaseHTTPRequestHandler):
 
 @contextmanager
 def scraping(folder: Path, *scraped: Exposing) -> Iterator[str]:
-    """The address of a Prometheus that scrapes them once a second, five seconds from its start."""
+    """Yield the URL of a Prometheus that scrapes them every second, from 5 s after its start on."""
     targets = [f"127.0.0.1:{one.server_address[1]}" for one in scraped]
     config = {
         "scrape_configs": [
@@ -164,7 +164,7 @@ def scraping(folder: Path, *scraped: Exposing) -> Iterator[str]:
 
 @contextmanager
 def running(folder: Path, config: Any, web: Any = None) -> Iterator[str]:
-    """The address of a Prometheus that may not answer yet; `web` is who may ask."""
+    """Yield the URL of a Prometheus, which may not be ready yet; `web`: its TLS and its users."""
     program = shutil.which("prometheus")
     if program is None:
         pytest.skip("no prometheus on the PATH")

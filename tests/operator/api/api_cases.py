@@ -1,4 +1,4 @@
-"""Objects that the API takes and refuses, for the models' tests and for a real API server's."""
+"""Objects that the API accepts or refuses, for tests of the models and of a real API server."""
 
 import copy
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A service's whole loop on an API server in memory, with time in the test's hands."""
+"""The whole loop of a service on an API server in memory, with a clock that tests advance."""
 
 import copy
 from typing import Any, cast
@@ -25,12 +25,12 @@ START_S = 1_800_000_000.0
 
 
 class Load:
-    """What Prometheus would say; None: it does not answer."""
+    """Prometheus's answers; with `rps` None it does not answer."""
 
     def __init__(self) -> None:
         self.rps: float | None = 5.0
-        self.delivered: list[Json] = []  # a vector, whatever is asked
-        self.asked: list[str] = []  # for a vector
+        self.delivered: list[Json] = []  # the answer to every instant query
+        self.asked: list[str] = []  # the instant queries
 
     def custom_query_range(self, query: str, start: Any, end: Any, step: str, **_: Any) -> Any:
         if self.rps is None:
@@ -79,7 +79,7 @@ def service(**spec: Any) -> Json:
 
 
 class Bench:
-    """A loop, everything around it, and a clock."""
+    """A ServiceLoop with its context and a clock."""
 
     def __init__(self, document: Json, api: FakeApi | None = None) -> None:
         self.api = api or FakeApi()
@@ -117,7 +117,7 @@ class Bench:
         return next(str(c["message"]) for c in self.status["conditions"] if c["type"] == kind)
 
     async def turns(self, count: int) -> None:
-        """Two seconds apart; between them pods come up and the router polls."""
+        """Run cycles two seconds apart; in between pods become Ready and the router polls."""
         for _ in range(count):
             await self.loop.tick(self.now_s)
             self.api.settle()

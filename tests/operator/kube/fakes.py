@@ -1,6 +1,8 @@
 """
-An API server in memory, behind the one method of KubeApi that talks to the real one, with as much
-of a Deployment's controller, a scheduler and a kubelet as the adapters can tell apart.
+An API server in memory, in place of the one method of KubeApi that talks to a real one.
+
+It imitates the Deployment controller, the scheduler and the kubelet as far as the adapters depend
+on them.
 """
 
 import copy
@@ -25,8 +27,9 @@ CREATED = "2026-01-01T00:00:00Z"
 
 class FakeApi(KubeApi):
     """
-    `refuse` answers requests before they have an effect; `writes` are those that had one. `waits`
-    says for what a new pod's container waits, in a kubelet's word; none: it is Ready at once.
+    The API server. `refuse` may fail a request before it has an effect; `writes` are the requests
+    that had one. `waits` returns why a new pod's container waits, as the kubelet words it; if
+    empty, the pod is Ready at once.
     """
 
     def __init__(self) -> None:
@@ -58,7 +61,7 @@ class FakeApi(KubeApi):
         return copy.deepcopy(self._write(method, path, copy.deepcopy(body), content))
 
     def put(self, path: str, body: Json) -> Json:
-        """As if somebody else had created it."""
+        """Create an object without a write, as if another client had."""
         meta = {
             "name": path.rpartition("/")[2],
             "namespace": path.split("/namespaces/")[1].split("/")[0],
@@ -71,7 +74,7 @@ class FakeApi(KubeApi):
         return self._changed(path)
 
     def settle(self) -> None:
-        """What controllers and kubelets would have done by now: pods come, go and are Ready."""
+        """Do the work of controllers and kubelets: create and delete pods, make them Ready."""
         for path in [p for p in self.objects if "/deployments/" in p]:
             self._settle_deployment(path, self.objects[path])
         self._count_used()
@@ -116,7 +119,7 @@ class FakeApi(KubeApi):
         if path not in self.objects:
             return self.put(path, body)
         live = self.objects[path]
-        _give_up(live, before, body)
+        _remove_unapplied(live, before, body)
         if "spec" in body and body["spec"] != live.get("spec"):
             live["metadata"]["generation"] += 1
         self.objects[path] = merged(live, body)
@@ -176,14 +179,14 @@ class FakeApi(KubeApi):
         }
 
     def _is_refused(self, template: Json) -> bool:
-        """By a quota of CPU."""
+        """Whether a ResourceQuota of CPU refuses another pod."""
         self._count_used()
         found = [quota["status"] for path, quota in self.objects.items() if QUOTAS in path]
         left = [cpu_millicores(s["hard"]["cpu"]) - cpu_millicores(s["used"]["cpu"]) for s in found]
-        return any(_asked_m(template["spec"]) > one for one in left)
+        return any(_requested_m(template["spec"]) > one for one in left)
 
     def _count_used(self) -> None:
-        used = sum(_asked_m(pod["spec"]) for pod in self.pods())
+        used = sum(_requested_m(pod["spec"]) for pod in self.pods())
         for path, quota in self.objects.items():
             if QUOTAS in path:
                 quota["status"] = {**quota["spec"], "used": {"cpu": f"{used}m"}}
@@ -212,17 +215,17 @@ class FakeApi(KubeApi):
         }
         _run(pod)
         if reason := self.waits(pod):
-            _have_wait(pod, reason)
+            _set_waiting(pod, reason)
         self.put(f"/api/v1/namespaces/{namespace}/pods/{deployment}-{number}", pod)
 
 
-def _asked_m(pod_spec: Json) -> int:
+def _requested_m(pod_spec: Json) -> int:
     asked = ((c.get("resources") or {}).get("requests") or {} for c in pod_spec["containers"])
     return sum(cpu_millicores(amounts.get("cpu", 0)) for amounts in asked)
 
 
 def merged(live: Any, body: Any) -> Any:
-    """As a merge patch, with lists of named things merged by name."""
+    """Return `live` after a merge patch, with lists of named objects merged by name."""
     if isinstance(live, Mapping) and isinstance(body, Mapping):
         both = {key: merged(live.get(key), value) for key, value in body.items()}
         kept = {key: value for key, value in live.items() if key not in body}
@@ -235,8 +238,8 @@ def merged(live: Any, body: Any) -> Any:
     return body
 
 
-def _give_up(live: Any, before: Any, now: Any) -> None:
-    """What was applied before and is not now is gone."""
+def _remove_unapplied(live: Any, before: Any, now: Any) -> None:
+    """Remove the fields that were applied before and are not applied now."""
     if _named(live) and _named(before) and _named(now):
         live, before, now = ({e["name"]: e for e in entries} for entries in (live, before, now))
     if isinstance(before, dict) and isinstance(live, dict):
@@ -244,7 +247,7 @@ def _give_up(live: Any, before: Any, now: Any) -> None:
             if key not in now:
                 live.pop(key, None)
             else:
-                _give_up(live.get(key), before[key], now[key])
+                _remove_unapplied(live.get(key), before[key], now[key])
 
 
 def _named(entries: Any) -> bool:
@@ -268,19 +271,19 @@ def _run(pod: Json) -> None:
     ]
 
 
-def _have_wait(pod: Json, reason: str) -> None:
+def _set_waiting(pod: Json, reason: str) -> None:
     pod["status"] |= {"phase": "Pending", "conditions": [{"type": "Ready", "status": "False"}]}
     for status in pod["status"]["containerStatuses"]:
         status["state"] = {"waiting": {"reason": reason, "message": "as the kubelet says"}}
 
 
-# --- what tests are about -------------------------------------------------------------------------
+# --- objects for tests ----------------------------------------------------------------------------
 
 
 def allocation(
     cpu_millicores: int, rps: float = 10.0, batch_size: int = 1, **more: int
 ) -> Allocation:
-    """`gpu=1` is an nvidia.com/gpu."""
+    """Return an allocation; `gpu=1` adds one nvidia.com/gpu."""
     devices = {f"nvidia.com/{name}": count for name, count in more.items()}
     return Allocation(
         size=PodSize(resources={CPU: cpu_millicores, **devices}, batch_size=batch_size),
@@ -304,7 +307,7 @@ def workload(variant: str = "r18", **changes: Any) -> Workload:
 
 
 async def poll(xds: XdsServer, times: int = 2) -> None:
-    """As an Envoy does: what it was given last is what it says that it obeys."""
+    """Poll like an Envoy: each request confirms the configuration received last."""
     port = await xds.start("127.0.0.1", 0)
     version = ""
     async with aiohttp.ClientSession() as session:

@@ -1,9 +1,11 @@
 """
-`python -m tests.operator.rollout.deep --cases 20000`: many random rollouts, and what they took.
+Run many random rollouts and print how long they took.
 
-It goes on after a failure, counts failures by what they are, and prints the simplest case of each
-kind: Python that can be pasted into a test. `--only` picks some kinds of cases; the last is slow.
-The same seed draws the same cases.
+    python -m tests.operator.rollout.deep --cases 20000
+
+It continues after failures, counts them by message, and prints the simplest case of each: Python
+that can be pasted into a test. `--only` selects kinds of cases; the last kind is slow. The same
+seed draws the same cases.
 """
 
 import argparse
@@ -35,7 +37,7 @@ KINDS: dict[str, tuple[SearchStrategy[Case], Way, float]] = {
 
 @dataclass(slots=True)
 class Failures:
-    """By what they say without its numbers: how many, and the simplest."""
+    """Failures by message without its numbers: the count, and the simplest case."""
 
     found: dict[str, tuple[int, str, Case]] = field(default_factory=dict)
 

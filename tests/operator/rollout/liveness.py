@@ -1,10 +1,10 @@
 """
-Whether a rollout ends, and how soon: at its plan, or at a rest that has a name.
+Whether and how soon a rollout ends: at its plan, or at a rest that has a name.
 
-How long it may take is counted here from the state it begins in. An exchange is a planned pod that
-has yet to start, to be resized or to be replaced; how many fit at once is counted low: none beside
-each other where the plan has no capacity to spare, and elsewhere as many as the surge holds twice;
-of a roll one, whatever the surge.
+The time bound is computed from the initial state. An exchange is a planned pod that has yet to be
+started, resized or replaced. The number of exchanges at the same time is a low estimate: one if the
+plan has no spare capacity, otherwise as many as half of the surge holds, and one in a roll,
+whatever the surge.
 """
 
 import itertools
@@ -35,25 +35,25 @@ from tests.operator.loop_runner import Runner
 from tests.operator.loop_world import World
 from tests.operator.rollout.liveness_cases import Case, decisions_of, name_of, world_of
 
-SPARE = 1.1  # of the demand: a plan with less cannot do without any of its capacity
+SPARE = 1.1  # times the demand: a plan with less capacity can spare none of it
 QUIET_LOOKS = 10
-RETRY_LOOKS = 4  # of those in which a blocked pod is tried once
+RETRY_LOOKS = 4  # of these, the cycles with steps that one retry of a blocked target may take
 REST_S = 60.0
 
 
 Left = tuple[Target, Cause, int | None]
-"""What did not come, why, and the largest size of it that may find a node."""
+"""A target excluded from planning, the cause, and the largest size that may find a node."""
 
 
 @dataclass(slots=True)
 class Record:
-    """What all cases together took."""
+    """Statistics of all cases."""
 
     cases: int = 0
     reached: int = 0
     longest_s: float = 0.0
     its_bound_s: float = 0.0
-    nearest: float = 0.0  # of all, the largest share of its bound
+    nearest: float = 0.0  # the largest ratio of a duration to its bound
     nearest_case: Case | None = None
     rests: dict[str, int] = field(default_factory=dict)
 
@@ -80,7 +80,7 @@ class Bound:
     exchanges: int
     at_once: int
     once_s: float
-    rolled: int = 0  # of the exchanges, those that a platform makes one after the other
+    rolled: int = 0  # exchanges of rolls, which the platform makes one by one
 
     @property
     def seconds(self) -> float:
@@ -97,7 +97,7 @@ def bound_of(world: World, plan: Plan, demand_rps: float, every_s: float) -> Bou
         exchanges += max(0, group.pods - len(there))
         rolls = any(pod.size.batch_size != group.allocation.batch_size for pod in there)
         rolls |= _standing(world, plan.groups).is_kept_by_its_template(group)
-        exchanges += sum(rolls or not _is_asked(pod, group) for pod in there)
+        exchanges += sum(rolls or not _is_requested_as_planned(pod, group) for pod in there)
         rolled += len(there) if rolls else 0
         template = observed.templates.get(group.target)
         sizes += [size[CPU], template.resources[CPU] if there and template else 0]
@@ -125,7 +125,10 @@ def _standing(world: World, groups: Sequence[PodGroup]) -> Standing:
 
 
 def _confirm_s(world: World, every_s: float) -> float:
-    """Where a look comes before what the last one sent is confirmed, that may be late."""
+    """
+    Return how long weights take to be confirmed. They may be late if the next cycle comes before
+    their confirmation, since it may replace them.
+    """
     confirm_s = world.scenario.weights_lag_s
     late_s = OBEYED_WITHIN_S if confirm_s > every_s else 0.0
     return confirm_s + late_s
@@ -133,8 +136,9 @@ def _confirm_s(world: World, every_s: float) -> float:
 
 def is_reached(plan: Plan, observed: Observed) -> bool:
     """
-    The planned pods are Ready at their sizes, and no others are there; nor rolls anything, as its
-    platform gives up an old pod yet, when a new one has been Ready for a while.
+    Whether the planned pods are Ready at their sizes and no others exist, except lost ones. False
+    while a target rolls: the platform still removes an old pod once its successor has been Ready
+    for a while.
     """
     if observed.rolling:
         return False
@@ -144,14 +148,14 @@ def is_reached(plan: Plan, observed: Observed) -> bool:
         if pod.is_lost:
             continue
         group = wanted.get(pod.target)
-        if group is None or not pod.ready or not _is_level(pod, group):
+        if group is None or not pod.ready or not _has_planned_size(pod, group):
             return False
         counts[pod.target] -= 1
     return not any(counts.values())
 
 
 class Rollout:
-    """One case, a look a second."""
+    """One case, with a reconcile cycle every second."""
 
     def __init__(self, case: Case, record: Record = RECORD) -> None:
         self.case, self.record = case, record
@@ -159,20 +163,20 @@ class Rollout:
         self.runner = Runner(world=self.world, every_s=1.0)
         self.least_carried_rps = self.world.carried_rps()
         self.idle_looks = 0
-        self._known_looks, self._known_blocked = 0, self._never()
-        self._known_left: frozenset[Left] = frozenset()
+        self._known_looks, self._known_blocked = 0, self._never_ready()
+        self._known_exclusions: frozenset[Left] = frozenset()
 
     async def pass_a_look(self) -> None:
         await self.runner.run(1.0)
         self.least_carried_rps = min(self.least_carried_rps, self.world.carried_rps())
         self.idle_looks = self.idle_looks + 1 if self._is_idle_beyond_the_budget() else 0
         longest_s = _confirm_s(self.world, 1.0) + OBEYED_WITHIN_S
-        assert self.idle_looks <= longest_s + 5, f"more than the budget, idly: {self._why(None)}"
+        assert self.idle_looks <= longest_s + 5, f"more than the budget, idly: {self._state(None)}"
 
     def _is_idle_beyond_the_budget(self) -> bool:
-        """What is held beyond it is for something that starts, resizes or leaves."""
+        """Whether more than the budget is held although no pod starts, resizes or terminates."""
         observed = self.world.seen()
-        ours = [_as_it_is(pod) for pod in observed.pods if not is_pending(pod)]
+        ours = [_without_deferred_resize(pod) for pod in observed.pods if not is_pending(pod)]
         beyond = not within(held(ours), self.world.service.budget)
         return beyond and not is_moving(observed) and not self._has_template_in_its_way()
 
@@ -183,7 +187,7 @@ class Rollout:
         return decision.plan
 
     async def begin(self) -> None:
-        """Plans come and go, and the last one stays."""
+        """Put each plan but the last in force for one cycle, then the last one."""
         self.record.cases += 1
         *passing, last = decisions_of(self.case)
         for decision in passing:
@@ -193,7 +197,7 @@ class Rollout:
         self.first = last.plan
 
     async def reaches(self) -> None:
-        """The plan, in time, and then nothing more is done."""
+        """Assert that the plan is reached within the bound, and that no step follows."""
         await self.begin()
         bound = bound_of(self.world, self.plan, self.case.demand_rps, 1.0)
         late_s = OBEYED_WITHIN_S if len(self.case.plans) > 1 else 0.0
@@ -203,16 +207,16 @@ class Rollout:
             took_s = self.world.now_s - began_s
             if not rolls and (self.world.seen().rolling or self._has_template_in_its_way()):
                 limit_s, rolls = limit_s + ROLL_S * (bound.exchanges + 1), True
-            known = len(self._left())
+            known = len(self._exclusions())
             if self.plan != before and left < known:
-                limit_s = max(limit_s, took_s + self._again_s(rolls))
+                limit_s = max(limit_s, took_s + self._replanned_s(rolls))
                 left, before = known, self.plan
             hindered = self._has_template_in_its_way() or self._waits_for_the_node()
             rests_s = max(limit_s, REST_S) + bound.once_s
             if hindered and took_s > rests_s and not self._is_patient_yet(took_s - rests_s, bound):
                 return self._rests()
             assert hindered or took_s <= limit_s, (
-                f"not reached after {took_s:.0f} s: {self._why(bound)}"
+                f"not reached after {took_s:.0f} s: {self._state(bound)}"
             )
             await self.pass_a_look()
         self.record.note(self.case, self.world.now_s - began_s, limit_s)
@@ -220,34 +224,34 @@ class Rollout:
         await self._is_quiet(tries=False)
 
     def _is_patient_yet(self, late_s: float, bound: Bound) -> bool:
-        """It is no rest while patience has not ended, which begins anew with each exchange."""
+        """Whether patience has not ended, so that this is no rest yet; each exchange renews it."""
         most_s = bound.exchanges * (bound.once_s + self.world.service.patience.start_s)
         return late_s <= most_s and self._is_patient()
 
-    def _again_s(self, rolls: bool) -> float:
+    def _replanned_s(self, rolls: bool) -> float:
         """
-        A plan without what did not come begins where it is made, as the first one did: its own
-        exchanges, each for as long as one takes, and a roll, which lets each new pod be Ready for
-        a while. There is one for each target, cause and size at most: nothing fails here but for
-        want of room, and smaller sizes of it are planned then.
+        Return the time bound of a new plan without the pods that did not become Ready, from now on:
+        the time for its own exchanges and, in a roll, ROLL_S for each new pod. There is at most one
+        such plan for each target, cause and size: nothing fails here except for lack of room, and
+        then smaller sizes are planned.
         """
         again = bound_of(self.world, self.plan, self.case.demand_rps, 1.0)
         rolls_s = ROLL_S * (again.exchanges + 1) if rolls else 0.0
         return again.seconds + again.once_s + rolls_s
 
-    def _left(self) -> frozenset[Left]:
-        """For what a plan was made without something, in any look so far."""
-        self._known_left |= {
+    def _exclusions(self) -> frozenset[Left]:
+        """Return all exclusions from planning so far. Only lack of room may have caused them."""
+        self._known_exclusions |= {
             (target, block.cause, block.fitting_millicores)
             for seen in self.runner.looks[-1:]
             for target, block in seen.blocks.items()
         }
-        strange = {cause for _, cause, _ in self._known_left} - {Cause.NO_NODE, Cause.RESIZE}
+        strange = {cause for _, cause, _ in self._known_exclusions} - {Cause.NO_NODE, Cause.RESIZE}
         assert not strange, f"left although nothing fails: {strange}"
-        return self._known_left
+        return self._known_exclusions
 
     async def rests(self) -> None:
-        """At its plan or, when patience ends, where a name says why; and within the budget."""
+        """Assert that it ends at the plan or, once patience has ended, at a named rest."""
         await self.begin()
         bound = bound_of(self.world, self.plan, self.case.demand_rps, 1.0)
         patience = self.world.service.patience
@@ -268,8 +272,8 @@ class Rollout:
 
     async def _pass_an_eviction(self, settles_s: float) -> None:
         """
-        What is lost with its node is evicted by the platform, which makes another pod in its place:
-        that one is taken back, and is none of the rest. One that is due meanwhile is awaited.
+        Run past an eviction that is due soon. The platform evicts pods of a lost node and starts
+        others in their place; removing these takes steps, which do not contradict the rest.
         """
         lost = (pod.unready_since_s for pod in self.world.seen().pods if pod.is_lost)
         evicted_s = max((s + EVICTED_S for s in lost if s is not None), default=-math.inf)
@@ -278,23 +282,32 @@ class Rollout:
             await self.runner.run(soon_s + settles_s)
 
     def _rests_already(self) -> bool:
-        """For some time, at a rest with a name; where pods never come, a new plan is to follow."""
+        """
+        Whether the last cycles were at a named rest without steps. False if pods never become
+        Ready, since a new plan must follow then.
+        """
         window = self.runner.looks[-QUIET_LOOKS:]
         named = all(seen.progress and seen.progress.rest and not seen.steps for seen in window)
         return named and len(window) == QUIET_LOOKS and not self.case.never
 
     def _blocked(self) -> frozenset[Target]:
-        """In any look so far; each is asked once, as this is asked at every one."""
+        """
+        Return the targets that never become Ready or were blocked in any cycle so far. Each cycle
+        is read once, because this is called in every cycle.
+        """
         new = self.runner.looks[self._known_looks :]
         self._known_looks = len(self.runner.looks)
         self._known_blocked |= {target for seen in new for target in seen.blocks}
         return self._known_blocked
 
-    def _never(self) -> frozenset[Target]:
+    def _never_ready(self) -> frozenset[Target]:
         return frozenset(Target(name_of(kind)) for kind in self.case.never)
 
     async def _is_quiet(self, *, tries: bool) -> None:
-        """What is blocked is tried again now and then: it comes, is weighed, and goes."""
+        """
+        Assert that no steps are taken. `tries`: except for retries of blocked targets, whose pod is
+        started, may get weights, and is removed.
+        """
         looks = await self.runner.run(QUIET_LOOKS)
         blocked = self._blocked() if tries else frozenset()
         for seen in looks:
@@ -309,21 +322,21 @@ class Rollout:
         assert len(busy) <= RETRY_LOOKS, f"no rest between attempts: {busy}"
 
     def _rests(self) -> None:
-        """Under a name, within the budget; but at that very moment what is blocked may be tried."""
+        """Assert a named rest within the budget, apart from a retry of a blocked target."""
         observed = self.world.seen()
         window = self.runner.looks[-QUIET_LOOKS:]
         rests = {p.rest for seen in window if (p := seen.progress) and p.rest}
-        named = rests or self._is_tried() or is_reached(self.plan, observed)
-        assert named, f"no rest is named: {self._why(None)}"
+        named = rests or self._is_retried() or is_reached(self.plan, observed)
+        assert named, f"no rest is named: {self._state(None)}"
         for rest in rests:
             self.record.rests[rest] = self.record.rests.get(rest, 0) + 1
         tried = [pod for pod in observed.pods if not pod.ready and pod.target in self._blocked()]
         placed = [pod for pod in observed.pods if not is_pending(pod) and pod not in tried]
-        ours = [_as_it_is(pod) for pod in placed]
+        ours = [_without_deferred_resize(pod) for pod in placed]
         assert within(held(ours), self.world.service.budget), f"beyond the budget: {held(ours)}"
 
-    def _is_tried(self) -> bool:
-        """A pod is there of what is blocked that is not Ready, or waits for its size."""
+    def _is_retried(self) -> bool:
+        """Whether a blocked target has a pod that is not Ready or whose resize is pending."""
         return any(
             pod.target in self.runner.looks[-1].blocks
             and (not pod.ready or pod.resize is not Resize.NONE)
@@ -332,8 +345,9 @@ class Rollout:
 
     def _plans_without_what_is_blocked(self) -> None:
         """
-        Of what never comes no more is planned than is there, but for one that is tried. What was
-        not asked for, since there was no room for it, nobody knows of.
+        Assert that of a target that never becomes Ready no more pods are planned than are Ready,
+        apart from one that is retried. Targets that were not requested for lack of room are
+        skipped, since their failure is unknown. Other variants that suffice must serve the demand.
         """
         observed = self.world.seen()
         known = {
@@ -343,14 +357,14 @@ class Rollout:
             if block.cause is not Cause.RESIZE
         }
         for group in self.plan.groups:
-            if group.target in self._never() & known:
+            if group.target in self._never_ready() & known:
                 ready = sum(pod.ready for pod in living(observed, group.target))
                 assert group.pods <= ready + 1, f"still planned: {group}"
         if self._others_suffice() and self.plan is not self.first:
             assert self.world.ready_rps() >= self.case.demand_rps, "others could serve the demand"
 
     def _others_suffice(self) -> bool:
-        """One variant alone, of those that come, and nothing else is in the way."""
+        """Whether a variant whose starts do not fail could serve alone, with no other fault."""
         if self.case.fates or self.case.node < 10**9 or any(one.lost for one in self.case.there):
             return False
         return any(
@@ -362,11 +376,11 @@ class Rollout:
 
     def _waits_for_the_node(self) -> bool:
         """
-        What its node has no room for, while what runs serves all that is asked for, or as much as
-        the plan would, so that nothing could be gained, or room for it costs more than half of what
-        all do: nothing is given up then, and it is left when patience ends (decision 12).
-        Nothing is given up for a resize that waits: a pod takes its place then. When patience has
-        ended, nothing is waited for but at a rest with a name.
+        Whether pods may wait for room on the node, so that nothing is given up for them. They may
+        if the running pods serve the demand, or as much as the plan would (nothing could be gained
+        then), or if room costs more than half of the Ready capacity. They are excluded from
+        planning when patience ends (decision 12). Nothing is given up for a deferred resize: its
+        pod is replaced instead. After patience has ended, only a named rest may wait.
         """
         observed, ready_rps = self.world.seen(), self.world.ready_rps()
         if not (self._is_patient() or self._names_a_rest()):
@@ -383,12 +397,12 @@ class Rollout:
 
     def _costs_rps(self, observed: Observed, waits: Pod) -> float:
         """
-        Of the pods that are too many, the least that serves in the room of half of what this one
-        asks for: how much its node lacks is not told. All of them, where they are smaller.
+        Return the least capacity of surplus pods that together hold half of what this pod requests:
+        the platform does not say how much its node lacks. If all of them hold less, they all count.
         """
         half = -(-waits.wanted.cpu_millicores // 2)
         spare = [pod for pod in observed.pods if not (pod.leaving or is_pending(pod))]
-        ways = list(self._too_many(spare[:10]))
+        ways = list(self._surplus_sets(spare[:10]))
         enough = [gone for gone in ways if sum(p.resources[CPU] for p in gone) >= half]
         most = max(map(len, ways))
         return min(
@@ -396,8 +410,8 @@ class Rollout:
             for gone in enough or [way for way in ways if len(way) == most]
         )
 
-    def _too_many(self, pods: Sequence[Pod]) -> Iterator[tuple[Pod, ...]]:
-        """Sets of these without which as many of each target as are planned are there."""
+    def _surplus_sets(self, pods: Sequence[Pod]) -> Iterator[tuple[Pod, ...]]:
+        """Yield the sets of these pods whose removal leaves each target its planned number."""
         planned = {group.target: group.pods for group in self.plan.groups}
         for some in range(len(pods) + 1):
             for gone in itertools.combinations(pods, some):
@@ -408,8 +422,9 @@ class Rollout:
 
     def _is_patient(self) -> bool:
         """
-        With what waits for its node since it does, or since the rollout last came further, and for
-        two looks more: one that sees that patience has ended, and one by which the plan is another.
+        Whether patience with pods that wait for a node has not ended. It counts from the last such
+        wait or the last progress. Two cycles are added: one that observes its end, and one in which
+        the plan changes.
         """
         since_s = [_waits_since_s(pod) for pod in self.world.shown()]
         from_s = max([self.runner.state.milestone.at_s, *since_s])
@@ -422,7 +437,7 @@ class Rollout:
     def _has_template_in_its_way(self) -> bool:
         return _standing(self.world, self.plan.groups).has_template_in_its_way()
 
-    def _why(self, bound: Bound | None) -> str:
+    def _state(self, bound: Bound | None) -> str:
         last = self.runner.looks[-1]
         pods = [
             f"{pod.name} {pod.resources[CPU]}m" + (" ready" if pod.ready else "")
@@ -433,22 +448,22 @@ class Rollout:
         return f"{bound}, planned {wanted}, there {pods}, {ready=}, last steps {last.steps}"
 
 
-def _is_asked(pod: Pod, group: PodGroup) -> bool:
+def _is_requested_as_planned(pod: Pod, group: PodGroup) -> bool:
     return equal(pod.wanted.resources, group.allocation.resources)
 
 
-def _is_level(pod: Pod, group: PodGroup) -> bool:
+def _has_planned_size(pod: Pod, group: PodGroup) -> bool:
     same = equal(pod.resources, group.allocation.resources)
     return same and pod.size.batch_size == group.allocation.batch_size
 
 
-def _as_it_is(pod: Pod) -> Pod:
-    """A resize that its node has no room for is pending, as a pod is that finds none."""
+def _without_deferred_resize(pod: Pod) -> Pod:
+    """Return the pod without a deferred resize, which holds nothing yet."""
     return replace(pod, wanted=pod.size) if pod.resize is Resize.DEFERRED else pod
 
 
 def _waits_since_s(pod: Pod) -> float:
-    """For its node; never, where it does not."""
+    """Return since when the pod waits for room on a node; -inf if it does not."""
     deferred_s = pod.resize_since_s if pod.resize is Resize.DEFERRED else None
     return max(-math.inf if s is None else s for s in (pod.unschedulable_since_s, deferred_s))
 

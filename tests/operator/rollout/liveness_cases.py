@@ -1,6 +1,7 @@
 """
-Where a rollout may begin, and what may be in its way: a case in plain numbers, and how such cases
-are drawn. What a failing test prints is Python, and can be pasted as an `@example`.
+Initial states and faults of rollouts: a case in plain numbers, and strategies that draw cases.
+
+A failing test prints Python that can be pasted as an `@example`.
 """
 
 from dataclasses import dataclass, field, replace
@@ -15,12 +16,12 @@ from infadapter_solver.problem import CPU, Allocation, PodGroup, PodSize, Target
 from tests.builders import a_service, recall
 from tests.operator.loop_world import BEGIN_S, World
 
-PINNED_S = 3600.0  # a plan is not made anew within this, unless something is in its way
+PINNED_S = 3600.0  # interval: until then there is a new plan only if this one cannot be reached
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A variant: its load time, and what it serves by millicores. The later, the more accurate."""
+    """A variant: its load time, and its capacity by millicores. Later kinds are more accurate."""
 
     load_s: float
     rps: dict[int, float] = field(hash=False)
@@ -36,7 +37,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class There:
-    """A pod that is there already."""
+    """A pod that exists at the beginning."""
 
     kind: int
     millicores: int
@@ -48,7 +49,10 @@ class There:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """The plans come one a look, and the last one stays."""
+    """
+    The beginning of a rollout and its faults. Each of `plans` is in force for one cycle, the last
+    one from then on. `never` and `fates`: failing starts and resizes, by kind.
+    """
 
     kinds: tuple[Kind, ...]
     plans: tuple[tuple[Group, ...], ...]
@@ -111,7 +115,7 @@ def world_of(case: Case) -> World:
 
 
 def faults_of(case: Case) -> Faults:
-    """Of pods that are there already, a node has been found."""
+    """Return the faults. Those of starts begin too late for pods that exist at the beginning."""
     never = [
         Spell(variant=name_of(kind), from_s=BEGIN_S + 0.01, cause=cause, message="no")
         for kind, cause in case.never.items()
@@ -149,7 +153,7 @@ def decisions_of(case: Case) -> list[Decision]:
 
 
 def _row(kind: Kind, millicores: int, batch_size: int) -> Allocation:
-    """Pods that take larger batches serve a tenth more."""
+    """Return an allocation. With larger batches, pods serve a tenth more."""
     gain = 1.0 if batch_size == 1 else 1.1
     rps = gain * kind.rps[millicores]
     return Allocation(size=_size(millicores, batch_size), capacity_rps=rps)
@@ -160,12 +164,12 @@ def _size(millicores: int, batch_size: int) -> PodSize:
 
 
 def _batch_sizes(case: Case) -> list[int]:
-    """Where there is but one, a plan can't be left for a larger one."""
+    """Return the batch sizes of the case. No others are offered, lest plans change to them."""
     planned = {group.batch_size for plan in case.plans for group in plan}
     return sorted({1, *planned, *(one.batch_size for one in case.there)})
 
 
-# --- drawn -----------------------------------------------------------------------------------
+# --- strategies ------------------------------------------------------------------------------
 
 SIZES = (200, 400, 600, 1000, 2000)
 
@@ -189,7 +193,7 @@ def plans(draw: st.DrawFn, kinds: tuple[Kind, ...], most_pods: int) -> tuple[Gro
 
 @st.composite
 def pods_there(draw: st.DrawFn, kinds: tuple[Kind, ...], room: int) -> tuple[There, ...]:
-    """Of any size, also such as nobody has measured; as many as there is room for."""
+    """Draw pods that fit into `room` millicores, some of a size that is not measured."""
     there = []
     for _ in range(draw(st.integers(0, 8))):
         kind = draw(st.integers(0, len(kinds) - 1))
@@ -211,7 +215,7 @@ def cases(
     full: bool = False,
     most_pods: int = 8,
 ) -> Case:
-    """Nothing is in the way of these but each other; `full`: nor is there much room on the node."""
+    """Draw cases without faults. `full`: the node has little more room than the plan needs."""
     some = tuple(draw(st.lists(kinds(), min_size=1, max_size=4)))
     most_plans = 6 if changing else 1
     all_plans = draw(st.lists(plans(some, most_pods), min_size=1, max_size=most_plans))
@@ -237,7 +241,7 @@ def cases(
 
 @st.composite
 def rolled(draw: st.DrawFn) -> Case:
-    """Most of what is there takes batches of another size than planned, and is to be replaced."""
+    """Draw cases in which most pods must be replaced because of their batch size."""
     case = draw(cases(overloaded=draw(st.booleans())))
     (plan,) = case.plans
     batch_size = draw(st.sampled_from([1, 4]))
@@ -263,7 +267,7 @@ NEVER = (
 
 @st.composite
 def troubled(draw: st.DrawFn) -> Case:
-    """Pods that never come, sizes that are never in force, nodes that are full or lost."""
+    """Draw cases with pods that never become Ready, stuck resizes, and full or lost nodes."""
     case = draw(cases(overloaded=draw(st.booleans()), most_pods=4))
     some = st.integers(0, len(case.kinds) - 1)
     held = sum(one.millicores for one in case.there)
