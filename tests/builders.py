@@ -1,4 +1,4 @@
-"""Values for tests: valid ones, of which a test changes what matters to it."""
+"""Valid values for tests; a test changes only what matters to it."""
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -54,7 +54,7 @@ GROUPED = Variant(
     load_time_s=9.0,
     allocations=tuple(replace(a, points=POINTS) for a in sizes(20, 500, 1000, 2000, 4000)),
 )
-"""The three above, in one pod."""
+"""A variant with the three above as operating points of one pod."""
 
 EMPTY_PLAN = Plan(
     groups=(),
@@ -69,7 +69,7 @@ EMPTY_PLAN = Plan(
 
 
 def a_service(**changes: object) -> Service:
-    """A valid one; a test changes what matters to it."""
+    """Return a valid Service with the given fields changed."""
     service = Service(
         namespace="vision",
         name="resnet",
@@ -86,7 +86,7 @@ def a_service(**changes: object) -> Service:
 
 
 def with_changes(service: Service, changes: Mapping[str, object]) -> Service:
-    """Of the service's own fields and of its objective's, by their names."""
+    """Return the service with these fields, its own or its objective's, changed."""
     others = {name: value for name, value in changes.items() if name not in _OF_OBJECTIVE}
     goal = {name: value for name, value in changes.items() if name in _OF_OBJECTIVE}
     objective = replace(service.objective, **goal)  # type: ignore[arg-type]
@@ -96,7 +96,7 @@ def with_changes(service: Service, changes: Mapping[str, object]) -> Service:
 def recall(
     service: Service, groups: tuple[PodGroup, ...], *, demand_rps: float, decided_at_s: float
 ) -> Decision:
-    """A decision for these pods."""
+    """Return a decision whose plan consists of these groups."""
     problem = Problem(
         variants=service.variants,
         demand_rps=max(demand_rps, LEAST_DEMAND_RPS),
@@ -108,7 +108,7 @@ def recall(
 
 
 def a_steady_demand(rps: float, seconds: int, *, rate_rps: float | None = None) -> PlanningDemand:
-    """One rate has come for so long, and is planned for; or another one has come meanwhile."""
+    """Return the demand after `seconds` at `rps`, or at `rate_rps` while `rps` is planned for."""
     return PlanningDemand(
         rps=rps,
         least_rps=rps,
@@ -129,7 +129,7 @@ def a_pod(
     resources: Mapping[str, int] | None = None,
     **changes: object,
 ) -> Pod:
-    """One that is Ready; its variant is the part of its name before the dash."""
+    """Return a Ready pod. Its variant is the part of its name before the dash."""
     size = PodSize(resources=resources or {CPU: millicores}, batch_size=batch_size)
     asked = size if wanted is None else replace(size, resources={CPU: wanted})
     pod = Pod(

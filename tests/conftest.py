@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""Settings and pytest hooks of all tests."""
 
 import gc
 import os
@@ -11,22 +11,22 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# How long an example takes, and how long it takes to make, says how busy the machine is. As in
-# tests/deep.py, which is not imported since the tests of this file copy it to elsewhere.
+# No limits on time: how long it takes to draw and run an example depends on the machine's load. The
+# ratio of examples is that of tests/deep.py, which can't be imported: tests copy this file alone.
 BUSY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("busy", BUSY, max_examples=50)
 settings.register_profile("deep", BUSY, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "busy"))
 
-# A shell that starts its jobs in the background has them ignore Ctrl-C, and children inherit that;
-# those that are started here are interrupted by the tests.
+# Background jobs of a shell ignore SIGINT, and child processes inherit that. Tests send SIGINT to
+# the processes that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Tests import onnxruntime themselves, which else tells its makers of it.
+# Tests import onnxruntime, which sends telemetry unless this is set.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 YOUNG = 50_000
-"""Objects until garbage is collected: at Python's 700, 2 to 5 % of the CPU time goes to that."""
+"""Objects per garbage collection. At Python's 700, collecting takes 2 to 5 % of the CPU time."""
 
 THREADS = "OMP_NUM_THREADS"  # read once, when torch and BLAS are imported
 GIVEN = pytest.StashKey[str | None]()
@@ -34,11 +34,11 @@ GIVEN = pytest.StashKey[str | None]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """
-    One thread in this process: with one per core, two workers wait for each other in loops that
-    take the CPU from both. Who only hands out tests leaves the workers their environment.
+    Use one thread in this process: with one per core, two workers slow each other down in busy
+    waiting. The controller of xdist changes nothing, since workers inherit its environment.
     """
     if config.getoption("dist", "no") == "no":
-        gc.disable()  # until all is collected: what is imported stays
+        gc.disable()  # until all tests are collected: imported modules stay
         config.stash[GIVEN] = os.environ.get(THREADS)
         os.environ[THREADS] = "1"
 
@@ -48,8 +48,8 @@ def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     """
-    Each worker begins with another folder: what one has compiled the others read. With the same
-    order all would compile each file at the same time.
+    Let each worker begin with another folder, so that it reads bytecode that others have compiled.
+    In the same order all workers would compile each file at the same time.
     """
     report = yield
     worker = getattr(collector.config, "workerinput", None)
@@ -62,20 +62,21 @@ def pytest_make_collect_report(
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """One order for all workers, who are told numbers of tests; alone, as they were asked for."""
+    """Use one order in all workers, since xdist names tests by index; else the order asked for."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.path)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """
-    The modules under test are imported; what the tests start decides for itself again. What was
-    imported and collected stays: to look through it at each garbage collection frees nothing.
+    Restore the environment, as the modules under test are imported by now and processes that tests
+    start choose their threads themselves. Freeze the objects that exist, since they stay: searching
+    them at each garbage collection would free nothing.
     """
     gc.freeze()
     gc.set_threshold(YOUNG)
     gc.enable()
-    _give_the_solver_time()
+    _raise_solver_time_limit()
     given = session.config.stash.get(GIVEN, None)
     if given is not None:
         os.environ[THREADS] = given
@@ -83,17 +84,17 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         del os.environ[THREADS]
 
 
-def _give_the_solver_time() -> None:
-    """Where it is imported: whether its default suffices says how busy the machine is."""
+def _raise_solver_time_limit() -> None:
+    """Raise its time limit if it is imported, lest results depend on how busy the machine is."""
     for module, function in (("solve", "solve"), ("milp", "solve_milp")):
         if imported := sys.modules.get(f"infadapter_solver.{module}"):
-            from tests.patience import PATIENCE_S  # the tests of this file copy it to elsewhere
+            from tests.patience import PATIENCE_S  # tests copy this file alone
 
             getattr(imported, function).__kwdefaults__["time_limit_s"] = PATIENCE_S
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Why tests were skipped, a line a reason: what is not at hand was not tested."""
+    """Print the reasons for skipped tests: a skipped test has tested nothing."""
     reports = terminalreporter.stats.get("skipped", ())
     reasons = Counter(_reason(report) for report in reports)
     if reasons:
@@ -103,6 +104,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def _reason(report: pytest.TestReport) -> str:
-    """Without the place: many tests are skipped for one reason."""
+    """Return the reason without the location, since many tests are skipped for the same one."""
     said = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
     return said.removeprefix("Skipped: ")

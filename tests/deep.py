@@ -1,6 +1,6 @@
 """
-How many examples tests draw: few in `make test`, as each run draws others, and twenty times as many
-in the deep profile (`HYPOTHESIS_PROFILE=deep`).
+The number of examples that property-based tests draw: few in `make test`, since each run draws
+others, and twenty times as many in the deep profile (`HYPOTHESIS_PROFILE=deep`).
 """
 
 import os

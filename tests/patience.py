@@ -1,7 +1,7 @@
 """
-How long the tests wait for what has to come. Where it comes, nothing depends on it: a machine that
-stands still for seconds, or is as slow as ten, changes no outcome.
+How long tests wait for an effect that has to occur. If it occurs, no outcome depends on this value,
+nor on a machine that stalls for seconds or is ten times slower.
 """
 
 PATIENCE_S = 200.0
-"""Below pytest's timeout, which would not say what was waited for."""
+"""Shorter than pytest's timeout, whose message would not say what was waited for."""

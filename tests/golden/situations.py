@@ -1,8 +1,9 @@
 """
-Six times twenty minutes of the operator's loop in virtual time, and what it decided and did.
+The record of the loop's decisions: six runs of twenty minutes in virtual time.
 
-What is recorded is every new plan, every step and every condition that changed. Moves of code leave
-it as it is, to the byte; a change of the control records it anew, and the difference is read:
+Every new plan, every step and every condition that changed is recorded. Refactoring must leave the
+record unchanged to the byte; a change of the control behaviour records it anew, and the difference
+is reviewed:
 
     python -m tests.golden.situations
 """
@@ -51,16 +52,16 @@ SEED = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """A load, and what befalls the loop meanwhile."""
+    """A load, and the troubles of the run."""
 
     rates_rps: Floats
     budget_millicores: int = 20_000
-    blind_s: tuple[float, float] = (0.0, 0.0)  # Prometheus does not answer
-    restarted_s: float | None = None  # the operator; it has its status, and nothing else
+    blind_s: tuple[float, float] = (0.0, 0.0)  # when Prometheus does not answer
+    restarted_s: float | None = None  # when the operator loses all but its status
 
 
 def steps(*levels: tuple[int, float]) -> Floats:
-    """Each level from a second on."""
+    """Return the rates of a load that has each level (rps) from its second on."""
     rates = np.zeros(SECONDS)
     for second, rps in levels:
         rates[second:] = rps
@@ -87,7 +88,7 @@ SITUATIONS: Mapping[str, Callable[[], Situation]] = {
 
 @dataclass(slots=True, kw_only=True)
 class Blinded:
-    """The simulated demand, which does not answer for some time."""
+    """The simulated load source, which does not answer during `blind_s`."""
 
     load: LoadSource
     blind_s: tuple[float, float]
@@ -107,13 +108,13 @@ class Blinded:
 
 @dataclass(slots=True, kw_only=True)
 class Recorder:
-    """Our policy, with a line for whatever it does."""
+    """The operator's policy, recorded in `lines`."""
 
     ours: Ours
     situation: Situation
     name: str = "recorded"
     lines: list[str] = field(default_factory=list)
-    told: dict[str, str] = field(default_factory=dict)  # conditions, by type
+    told: dict[str, str] = field(default_factory=dict)  # the last recorded conditions, by type
     cycles: list[Cycle] = field(default_factory=list)
     restarted: bool = False
 
@@ -142,10 +143,10 @@ class Recorder:
         seen = self.ours.seen
         assert seen is not None
         self.cycles.append(seen)
-        said = [*plan_lines(seen), *map(step_line, seen.steps), *self._news(conditions_of(seen))]
+        said = [*plan_lines(seen), *map(step_line, seen.steps), *self._changed(conditions_of(seen))]
         self.lines += [f"{seen.now_s:.2f} {line}" for line in said]
 
-    def _news(self, conditions: tuple[Condition, ...]) -> list[str]:
+    def _changed(self, conditions: tuple[Condition, ...]) -> list[str]:
         now = {c.type: f"{c.status} {c.reason}" for c in conditions}
         news = [f"{name} {said}" for name, said in now.items() if self.told.get(name) != said]
         self.told = now
@@ -153,7 +154,7 @@ class Recorder:
 
 
 def after_restart(ours: Ours) -> Decision | None:
-    """The decision as the status keeps it."""
+    """Return the decision that the operator reads from its status after a restart."""
     assert ours.seen is not None
     status = status_of(ours.service, 1, ours.seen.decision, (), None, ours.seen.now_s, changed=True)
     written = InferenceServiceStatus.model_validate_json(status.model_dump_json(by_alias=True))
@@ -191,7 +192,7 @@ def size(of: PodSize) -> str:
 
 
 def scenario(budget_millicores: int) -> Scenario:
-    """The paper's five ResNets, as they were measured."""
+    """Return the scenario of the paper's five ResNets as measured, at two cores or more per pod."""
     profiles = read_preset("paper-raw")
     variants = variants_of(profiles, 0.75, 99.0)
     return Scenario(
@@ -207,7 +208,7 @@ def scenario(budget_millicores: int) -> Scenario:
 
 @cache
 def played(name: str) -> Recorder:
-    """One of the situations, from its first second to its last."""
+    """Run one of the situations, and return its recorder."""
     situation = SITUATIONS[name]()
     world_of = scenario(situation.budget_millicores)
     workload = Workload(
@@ -222,7 +223,7 @@ def played(name: str) -> Recorder:
 
 
 def recorded(name: str) -> str:
-    """What the loop decided and did, a line for each."""
+    """Return what the loop decided and did, one line each."""
     return "".join(f"{line}\n" for line in played(name).lines)
 
 
