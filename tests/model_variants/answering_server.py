@@ -1,8 +1,8 @@
-"""A tiny HTTP/1.1 server with one simulated worker, for the load generator's and profiler's tests.
+"""A tiny HTTP/1.1 server with one simulated worker, to test the load generator and the profiler.
 
-It runs as a process of its own, so that it does not share an event loop with what is under test:
-`python answering_server.py --port 0 --service-ms 2` prints its port. The last word of a path says
-how it misbehaves.
+It is a process of its own, so that it does not share an event loop with the code under test:
+`python answering_server.py --port 0 --service-ms 2` prints its port. The last part of a path
+selects a misbehaviour.
 """
 
 import argparse
@@ -23,7 +23,7 @@ GETS = {
     'infadapter_server_arrivals_total{variant="v"} %d\n',
 }
 ANSWERS = {"point": '{"parameters":{"point":"deep","accuracy":0.9}}'}
-TOGETHER = 3  # have come before one of them is answered
+TOGETHER = 3  # requests of this kind are answered only when so many have arrived
 CODES = {"refuse": 503, "fail": 500, "wrong": 400}
 
 

@@ -1,4 +1,4 @@
-"""An executor as its driver sees it: orders in, reports out, and nobody waits for ever."""
+"""An executor as its driver uses it: orders in, reports out; every wait has a limit."""
 
 import time
 from pathlib import Path
@@ -84,12 +84,12 @@ def outputs(report: Inferred) -> list[list[float]]:
 
 
 def computes(pid: int) -> bool:
-    """Whether a model that lingers or hangs has begun in that process."""
+    """Whether a model that lingers or hangs is computing in that process."""
     return Path(f"/proc/{pid}/comm").read_text() == "computing\n"
 
 
 def eventually(holds: object, *, within_s: float = PATIENCE_S) -> bool:
-    """Whether a condition comes true; asked every few milliseconds."""
+    """Whether a condition becomes true in time; it is checked every few milliseconds."""
     assert callable(holds)
     end_s = time.monotonic() + within_s
     while not holds():

@@ -1,4 +1,4 @@
-"""Models without torch, for executors in other processes: these find them here by their names."""
+"""Models without torch, for executors in other processes, which import them from here by name."""
 
 import atexit
 import os
@@ -18,7 +18,7 @@ LATER = 1e9
 
 
 class Scripted:
-    """Twice its input, unless the first number says something else."""
+    """Returns twice its input, unless the first number selects a misbehaviour."""
 
     weights_bytes = 8
 
@@ -47,16 +47,16 @@ class Scripted:
 HANGS_LOADING = "hangs"
 RAISE, DIE, HANG, SWELL, LINGER, HOLD = -1.0, -2.0, -3.0, -4.0, -5.0, -6.0
 MAY_END = threading.Event()
-"""For what holds in this very process."""
+"""Ends HOLD; only for executors in this process."""
 
 
 def tell_that_it_computes() -> None:
-    """By the name of its process, which others can read."""
+    """Signal it by the name of this process, which other processes can read."""
     Path("/proc/self/comm").write_text("computing")
 
 
 class Facts(Scripted):
-    """Answers with its process: pid, OMP_NUM_THREADS, number of cores, threads used."""
+    """Returns facts of its process: pid, OMP_NUM_THREADS, number of cores, threads used."""
 
     def __call__(self, batch: Floats) -> Floats:
         told = (os.environ["OMP_NUM_THREADS"], os.environ.get("THREADS_USED", "0"))
@@ -78,7 +78,7 @@ def prepare() -> Opener:
 
 
 def prepare_slowly() -> Opener:
-    """As importing torch does."""
+    """Prepare as slowly as importing torch."""
     time.sleep(0.3)
     return open_fake
 
@@ -89,7 +89,7 @@ def prepare_for_ever() -> Opener:
 
 
 def prepare_what_ends_slowly() -> Opener:
-    """As an interpreter that has torch is taken down on a busy machine."""
+    """Exit slowly, as an interpreter with torch does on a busy machine."""
     atexit.register(time.sleep, 600)
     return open_fake
 

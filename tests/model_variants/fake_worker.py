@@ -1,4 +1,4 @@
-"""A worker with models that need no torch, as a process: `python -m … PORT`."""
+"""A worker process with models that need no torch: `python -m … PORT`."""
 
 import sys
 

@@ -1,9 +1,9 @@
-"""Requests that nobody should send: good ones in JSON, in binary and in gRPC, changed at random.
+"""Random invalid requests: valid ones in JSON, binary and gRPC, changed at random.
 
-    python -m tests.model_variants.fuzzing 100000    how many, with the time and the memory
+    python -m tests.model_variants.fuzzing 100000    so many of each kind; prints time and memory
 
-Hypothesis draws a value in milliseconds; a hundred thousand requests want microseconds. So these
-are drawn by a generator of their own, and its seed says which.
+Hypothesis takes milliseconds per value, too long for a hundred thousand requests. So they are drawn
+by random.Random, and its seed determines them.
 """
 
 import argparse
@@ -42,7 +42,7 @@ ENCODINGS = (*[""] * 12, "gzip", "deflate", "identity", "br", "gzip, gzip", "\0"
 
 
 def body(draw: random.Random) -> tuple[bytes, str | None, str]:
-    """A request's body, its JSON's length as a header says it, and its Content-Encoding."""
+    """Draw a request's body, the length of its JSON in the header, and its Content-Encoding."""
     content, raw = _good(draw)
     content = _changed(draw, content)
     try:
@@ -50,19 +50,19 @@ def body(draw: random.Random) -> tuple[bytes, str | None, str]:
     except UnicodeEncodeError:
         head = json.dumps(repr(content)).encode()
     if draw.random() < 0.2:
-        head = _torn(draw, head)
+        head = _damaged(draw, head)
     length: str | None = str(len(head)) if raw else None
     if draw.random() < 0.1:
         length = draw.choice((None, "", "-1", "9" * 30, "1e3", "²", "0"))
     whole, encoding = head + raw, draw.choice(ENCODINGS)
     if encoding in ("gzip", "deflate"):
         whole = zlib.compress(whole) if encoding == "deflate" else _gzip(whole)
-        whole = _torn(draw, whole) if draw.random() < 0.3 else whole
+        whole = _damaged(draw, whole) if draw.random() < 0.3 else whole
     return whole, length, encoding
 
 
 def message(draw: random.Random) -> bytes:
-    """A ModelInferRequest as bytes, which need not be one."""
+    """Draw a serialised ModelInferRequest, valid or damaged."""
     content, raw = _good(draw)
     (tensor,) = content["inputs"]
     tensor.pop("parameters", None)
@@ -86,7 +86,7 @@ def message(draw: random.Random) -> bytes:
         "raw_input_contents": [raw] * (draw.choice((1, 1, 1, 2)) if raw else 0),
     }
     whole = pb.ModelInferRequest(**request).SerializeToString()
-    return _torn(draw, whole) if draw.random() < 0.3 else whole
+    return _damaged(draw, whole) if draw.random() < 0.3 else whole
 
 
 def read_body(drawn: tuple[bytes, str | None, str]) -> Question:
@@ -97,19 +97,19 @@ def read_body(drawn: tuple[bytes, str | None, str]) -> Question:
 def read_message(content: bytes) -> Question:
     try:
         request = pb.ModelInferRequest.FromString(content)
-    except DecodeError as error:  # gRPC answers these
+    except DecodeError as error:  # gRPC itself refuses these
         raise BadTensor(f"{error}.") from None
     return messages.question(request, SIGNATURE, MAX_BATCH)
 
 
 def outcomes(read: Callable[[Any], Question], drawn: Iterator[Any], number: int) -> Counter[str]:
-    """How requests ended; anything that is no fault of theirs is raised."""
+    """Count requests by outcome. Exceptions that do not blame the request are raised."""
     counted: Counter[str] = Counter()
     for _ in range(number):
         try:
             question = read(next(drawn))
         except FAULTS as fault:
-            _check_said(str(fault))
+            _check_sentence(str(fault))
             counted[type(fault).__name__] += 1
         else:
             assert question.batch.shape[1:] == SIGNATURE.input_shape
@@ -118,7 +118,7 @@ def outcomes(read: Callable[[Any], Question], drawn: Iterator[Any], number: int)
     return counted
 
 
-def _check_said(sentence: str) -> None:
+def _check_sentence(sentence: str) -> None:
     assert sentence.endswith("."), sentence
     assert len(sentence) < 600, sentence
 
@@ -130,7 +130,7 @@ def endless(make: Callable[[random.Random], Any], seed: int) -> Iterator[Any]:
 
 
 def _good(draw: random.Random) -> tuple[dict[str, Any], bytes]:
-    """A request and its binary values; most of them are ones that a server must answer."""
+    """Draw a request and its binary values, in most cases a valid one."""
     count = draw.choice((1, 1, 1, 2, 4, 5))
     kind = DATATYPES[draw.choice(tuple(DATATYPES))]
     tensor: dict[str, Any] = {"name": "image", "shape": [count, 2, 2], "datatype": kind.name}
@@ -146,7 +146,7 @@ def _good(draw: random.Random) -> tuple[dict[str, Any], bytes]:
 
 
 def _changed(draw: random.Random, content: Any) -> Any:
-    """A few places of a request, replaced."""
+    """Replace a few values of a request."""
     for _ in range(draw.choice((0, 1, 1, 2, 3))):
         place: Any = content
         while isinstance(place, dict | list) and place:
@@ -162,7 +162,7 @@ def _changed(draw: random.Random, content: Any) -> Any:
     return draw.choice(ODD) if draw.random() < 0.02 else content
 
 
-def _torn(draw: random.Random, whole: bytes) -> bytes:
+def _damaged(draw: random.Random, whole: bytes) -> bytes:
     torn = bytearray(whole)
     for _ in range(draw.choice((1, 2, 8))):
         at = draw.randrange(len(torn) + 1)

@@ -1,4 +1,4 @@
-"""Small ONNX models, as exporters write theirs."""
+"""Small ONNX models, written as exporters write them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ def linear(
     kind: int = TensorProto.FLOAT,
     **how: Any,
 ) -> Path:
-    """x · weightᵀ + bias, as `network` computes it; `how` is for onnx.save_model."""
+    """Save x · weightᵀ + bias with the weights of `network`; `how` is passed to save_model."""
     weights = [
         numpy_helper.from_array(tensor.detach().numpy(), name)
         for name, tensor in (("w", network.weight), ("b", network.bias))
@@ -45,7 +45,7 @@ def save(
     **how: Any,
 ) -> Path:
     graph = helper.make_graph(nodes, "tested", inputs, outputs, initializer=weights)
-    # The newest IR version is newer than what onnxruntime reads.
+    # The newest IR version is newer than onnxruntime supports.
     model = helper.make_model(graph, opset_imports=OPSETS, ir_version=8)
     if checked:
         checker.check_model(model)

@@ -1,8 +1,8 @@
 """
-Our server around a network with operating points that does nothing but take its time.
+A server process whose model has operating points that only sleep; it needs no torch.
 
-A process of its own, without torch: `python points_server.py N [PORT]` prints its port. Of N points
-the n-th, p1 to pN, takes n milliseconds and has the accuracy 0.5 + n / 100.
+`python points_server.py N [PORT]` prints its port. Of the points p1 to pN, the n-th takes n
+milliseconds and has the accuracy 0.5 + n / 100.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""A server of models with operating points on a real socket, and who asks it."""
+"""A server of models with operating points on a real socket, and its client."""
 
 import asyncio
 from collections import Counter
@@ -56,14 +56,14 @@ class Served:
         return await self.client.post(f"/v2/repository/models/{model}/points", json=content)
 
     async def burst(self, model: str, many: int, within_ms: float) -> list[Answer]:
-        """So many at once; those that were answered in time."""
+        """Send `many` requests at once; return the answers of those that were not refused."""
         asked = (self.ask(model, within_ms=within_ms) for _ in range(many))
         answers = await asyncio.gather(*asked)
         assert {answer.status_code for answer in answers} <= {200, 503}
         return [answer.json() for answer in answers if answer.status_code == 200]
 
     async def samples(self, name: str) -> dict[str, float]:
-        """Of /metrics, by the label `point` where there is one."""
+        """Return the samples of a metric by their label `point`, empty if they have none."""
         text = (await self.client.get("/metrics")).text
         return {
             found.labels.get("point", ""): found.value

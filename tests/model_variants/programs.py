@@ -1,4 +1,4 @@
-"""Small networks with code of their own, saved as people save theirs."""
+"""Small torch networks, saved as users save theirs: TorchScript and torch.export."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ OUTPUT = (3,)
 
 
 class Tiny(nn.Module):
-    """float32 [n, 4] to [n, 3]; `ballast` floats more of weights, which the answer doesn't need."""
+    """Maps float32 [n, 4] to [n, `outputs`]; has `ballast` further weights that change nothing."""
 
     def __init__(self, outputs: int = 3, ballast: int = 0) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ def save_script(network: nn.Module, path: Path) -> Path:
 
 
 def save_export(network: nn.Module, path: Path, *, batch: int | None = None) -> Path:
-    """`batch`: the only size that it takes; None is any."""
+    """Save with torch.export. `batch`: the only batch size it takes; None: any up to 64."""
     path.parent.mkdir(parents=True, exist_ok=True)
     shapes = None if batch else ({0: torch.export.Dim("n", min=1, max=64)},)
     program = torch.export.export(

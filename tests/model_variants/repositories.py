@@ -1,4 +1,4 @@
-"""Repositories on disk, whose models nothing can load: for whoever only looks at the files."""
+"""Model repositories on disk for tests that only read the files: no model can be loaded."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A server in one process, around a network that takes as long as the test wants."""
+"""A server in this process, around a model whose computing time the test controls."""
 
 import asyncio
 import threading
@@ -49,7 +49,7 @@ QUESTION = question()
 
 
 class Summing:
-    """Answers with the sum of each row, once it is let to; a negative value makes it raise."""
+    """A model that returns the sum of each row once it may compute; raises on negative values."""
 
     weights_bytes = 0
 
@@ -80,7 +80,7 @@ class Summing:
         self.computing.clear()
 
     async def holds(self) -> None:
-        """It computes, and is held."""
+        """Wait until a batch has begun and is held."""
         assert await asyncio.to_thread(self.computing.wait, PATIENCE_S)
 
 
@@ -95,7 +95,7 @@ class Running:
         return self.inference.driver
 
     async def metric(self, name: str, **labels: str) -> float:
-        """One sample of /metrics; KeyError if it is not there."""
+        """Return one sample of /metrics. Raises KeyError if it is missing."""
         return sample((await self.client.get("/metrics")).text, name, **labels)
 
     async def outcome(self, kind: str) -> float:
@@ -116,7 +116,7 @@ def sample(text: str, name: str, **labels: str) -> float:
 
 @contextmanager
 def nothing_hangs() -> Iterator[None]:
-    """An execution that a test holds is none that hangs, however slow this machine is."""
+    """Raise the time limits of executions, so that one that a test holds is not taken to hang."""
     lanes = "infadapter_server.serving.lanes"
     with patch.multiple(lanes, SUSPECT_S=PATIENCE_S, STUCK_S=PATIENCE_S):
         yield

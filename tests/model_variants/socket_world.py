@@ -1,4 +1,4 @@
-"""The same server on a real socket, and clients that do what no library would."""
+"""The server of serving_world on a real socket, and clients that send any bytes to it."""
 
 import asyncio
 import json
@@ -51,7 +51,7 @@ class Listening:
         return stream
 
     async def send(self, data: bytes) -> Stream:
-        """On a connection of its own."""
+        """Send the bytes on a new connection."""
         stream = await self.connect()
         stream[1].write(data)
         await stream[1].drain()
@@ -86,7 +86,7 @@ def head(length: int, **headers: str) -> bytes:
 
 
 async def read(reader: asyncio.StreamReader) -> Answer:
-    """The next answer on a connection; IncompleteReadError where it has been closed."""
+    """Return the next answer on a connection. Raises IncompleteReadError if it has been closed."""
     async with asyncio.timeout(PATIENCE_S):
         status, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")[:-2]
         headers = {name.lower(): value for name, _, value in (x.partition(": ") for x in lines)}
@@ -95,7 +95,7 @@ async def read(reader: asyncio.StreamReader) -> Answer:
 
 
 async def closed(reader: asyncio.StreamReader) -> bool:
-    """It has been, or is within seconds; what was sent before is read."""
+    """Wait until the server has closed the connection; discard what it sent before."""
     try:
         async with asyncio.timeout(PATIENCE_S):
             await reader.read()
@@ -112,7 +112,7 @@ async def listening(
     clock: Callable[[], float] = time.monotonic,
     **limits: Any,
 ) -> AsyncIterator[Listening]:
-    """`clock` is that of the connections."""
+    """Yield a listening server. `clock` is that of its connection limits."""
     model = model or Summing()
     inference = inference_of(model, **limits)
     inference.start()

@@ -1,4 +1,4 @@
-"""Servers in virtual time whose capacity is known: what the search is held against."""
+"""Servers in virtual time with known capacity, to test the profiler's search."""
 
 import asyncio
 import math
@@ -19,13 +19,13 @@ Array = npt.NDArray[np.float64]
 class Machine:
     """
     A machine whose speed drifts: its logarithm is an Ornstein-Uhlenbeck process (AR(1) in steps of
-    a second). Now and then it stops altogether.
+    a second). At random times it stalls.
     """
 
-    drift: float = 0.0  # the deviation of the logarithm
+    drift: float = 0.0  # standard deviation of the logarithm
     memory_s: float = 100.0
     stalls_per_minute: float = 0.0
-    stall_s: float = 0.1  # on average
+    stall_s: float = 0.1  # mean
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -37,7 +37,7 @@ class Machine:
         self.now = kept * self.now + math.sqrt(1 - kept**2) * self.drift * self.rng.normal()
 
     def services_s(self, due_s: Array, seconds: float, service_s: float) -> Array:
-        """Of what arrives within so many seconds from now on."""
+        """Return the service times of requests due within the next `seconds`, and advance."""
         whole = math.floor(seconds)
         path = [self.now]
         for length_s in [*(whole * [1.0]), seconds - whole]:
@@ -54,7 +54,7 @@ class Machine:
 
 @dataclass
 class Queue:
-    """M/D/1, one request after the other. `refuses`: what would be late is refused on arrival."""
+    """An M/D/1 queue. `refuses`: requests that would be late are refused on arrival."""
 
     service_s: float
     seed: int = 0
@@ -74,7 +74,7 @@ class Queue:
         return as_seen(due_s, latency_s, step)
 
     def latencies_s(self, due_s: Array, services_s: Array, goal: Goal) -> Array:
-        """Infinite where refused."""
+        """Return the latency of each request, infinity if refused."""
         if self.refuses:
             return refusing(due_s, services_s, goal.slo_s)
         worked_s = np.cumsum(services_s)
@@ -84,7 +84,7 @@ class Queue:
 
 
 def searched_alone(search: Search) -> KnownCapacity:
-    """What it finds with all turns its own."""
+    """Return the capacity that a search finds if it has all turns."""
     ((known,), _) = asyncio.run(in_turns([search], 0))
     return known
 
@@ -120,7 +120,7 @@ def as_seen(due_s: Array, latency_s: Array, step: Step) -> Seen:
 
 
 def alone(due_s: Array, latency_s: Array) -> npt.NDArray[np.bool_]:
-    """Which requests found none under way, and were answered."""
+    """Return which answered requests found the server idle."""
     done_s = np.where(np.isfinite(latency_s), due_s + latency_s, due_s)
     before_s = np.concatenate([[0.0], np.maximum.accumulate(done_s)[:-1]])[: len(due_s)]
     found: npt.NDArray[np.bool_] = np.isfinite(latency_s) & (due_s >= before_s)
@@ -128,7 +128,10 @@ def alone(due_s: Array, latency_s: Array) -> npt.NDArray[np.bool_]:
 
 
 def capacity_rps(service_s: float, goal: Goal) -> float:
-    """Of M/D/1: where Erlang's (1909) waiting time exceeds the SLO with the goal's epsilon."""
+    """
+    Return the capacity of an M/D/1 queue: the rate at which the waiting time (Erlang, 1909) exceeds
+    what the SLO leaves with the goal's probability epsilon.
+    """
     waiting = goal.slo_s / service_s - 1
     low, high = 0.01, 0.97
     for _ in range(40):
@@ -149,7 +152,7 @@ def _waits_at_most(services: float, load: float) -> float:
 
 
 def simulated_capacity_rps(queue: Queue, goal: Goal, seconds: float) -> float:
-    """Of any queue, by one long run at each rate, all of the same arrivals."""
+    """Return any queue's capacity by bisection, with a long run at each rate and common seed."""
     low, high = 0.05 / queue.service_s, 1.2 / queue.service_s
     for _ in range(9):
         rate_rps = (low + high) / 2

@@ -1,4 +1,4 @@
-"""An executor in virtual time, which holds whoever drives it to the rules of the port."""
+"""An executor in virtual time, which records its driver's orders, faulty ones too."""
 
 import asyncio
 from collections import Counter
@@ -30,9 +30,9 @@ from infadapter_server.networks.stored import Stored
 @dataclass(frozen=True)
 class Kind:
     """
-    How a model behaves: seconds for an image, for a batch beside its images, and to load; its
-    bytes; why it can't be loaded, or that its load ends the executor. With operating points, a
-    batch takes what its point says.
+    The behaviour of a model: seconds per image, per batch and for loading; its bytes; the `fault`
+    that prevents loading; `kills`, whether loading ends the executor. With operating points, a
+    batch takes the time of its point.
     """
 
     image_s: float = 0.01
@@ -52,15 +52,15 @@ class Kind:
 
 @dataclass
 class VirtualExecutor:
-    """One order at a time. `most_bytes` is the most that its models have taken at once."""
+    """Executes one order at a time. `most_bytes`: the most that loaded models took at once."""
 
     name: str
     kinds: Mapping[str, Kind]
     held: dict[str, Stored] = field(default_factory=dict)
     most_bytes: int = 0
     unloaded: list[str] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)  # asked for, and not there
-    batches: list[int] = field(default_factory=list)  # images of each that was computed
+    missing: list[str] = field(default_factory=list)  # models requested without being loaded
+    batches: list[int] = field(default_factory=list)  # images of each computed batch
     _orders: list[tuple[float, int, Order]] = field(default_factory=list)
     _sequence: "count[int]" = field(default_factory=count)
     loads: Counter[str] = field(default_factory=Counter)
@@ -83,14 +83,14 @@ class VirtualExecutor:
         return True
 
     def lose(self) -> None:
-        """Whatever it was doing, nobody hears of it any more."""
+        """Lose the executor: its orders and models are gone, and nothing is reported any more."""
         self._orders.clear()
         self.held.clear()
         self._lost = True
         self._tell(ExecutorLost(f"{self.name} was lost."))
 
     def come_back(self) -> None:
-        """With nothing; what it was doing once is nobody's."""
+        """Return without models or orders; results of the earlier life are not reported."""
         self._lives += 1
         self._lost = self._busy = False
         self._tell(self.ready)

@@ -1,4 +1,4 @@
-"""An event loop whose clock jumps to whatever is due next: hours of waiting take milliseconds."""
+"""An event loop whose clock jumps to the next timer: hours of waiting take milliseconds."""
 
 import asyncio
 import selectors
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class _Jumping(selectors.DefaultSelector):
-    """Instead of waiting for so long, it is so much later."""
+    """A selector that advances the clock by the timeout instead of waiting."""
 
     now_s = 0.0
 
