@@ -1,6 +1,8 @@
 """
-The API server in memory with as much of a Job's controller as `profile --kubernetes` can tell: a
-pod for each Job, and with a Job goes what it owns. The profiler's pod prints what it is told to.
+The API server in memory with the part of the Job controller that `profile --kubernetes` uses.
+
+Each Job gets a pod, and is deleted together with the objects that it owns. The profiler's pod
+prints what `generated` returns for its command.
 """
 
 import copy
@@ -30,9 +32,11 @@ class ClusterWorld(FakeApi):
         self.status_of_clone: Callable[[], Json] = ready
         self.refuses_pods = ""
         self.jobs: list[Json] = []
-        self.renewed: list[Json] = []  # as they are after each patch
+        self.renewed: list[Json] = []  # Jobs after each patch
         self.logs: dict[str, str] = {}
-        self.kubelet: list[Json] = []  # what it says of a resize, look by look, until it has it
+        self.kubelet: list[
+            Json
+        ] = []  # the conditions of a resize that successive reads see before it is in force
         self._pending: dict[str, Json] = {}
 
     async def text(self, path: str, **query: str) -> str:
@@ -45,7 +49,7 @@ class ClusterWorld(FakeApi):
         return await super().request(method, path, **rest)
 
     def _resize(self, pod: Json, body: Json) -> None:
-        """In force once the kubelet has said all it has to say of it."""
+        """Resize a pod; the size is in force once all of `kubelet` has been reported."""
         before = copy.deepcopy(pod["status"]["containerStatuses"])
         super()._resize(pod, body)
         if self.kubelet:
@@ -70,7 +74,7 @@ class ClusterWorld(FakeApi):
 
     @property
     def left(self) -> list[str]:
-        """What is there of Jobs and their pods."""
+        """The Jobs and profiling pods that still exist."""
         return [p for p in self.objects if "/jobs/" in p or ("/pods/" in p and "-profile-" in p)]
 
     def _write(self, method: str, path: str, body: Any, content: str) -> Json:
@@ -140,7 +144,7 @@ def over(code: int) -> Json:
 
 
 def measured(command: list[str]) -> tuple[str, int]:
-    """What `infadapter profile` ends with: so many rps a core."""
+    """Return the output and exit code of `infadapter profile`: 200 rps per core."""
     cpu_m = cpu_millicores(option(command, "--cpu"))
     known = KnownCapacity(
         latency_s=int(option(command, "--slo-ms", "100")) / 1000, percentile=99, rps=0.2 * cpu_m
@@ -163,7 +167,7 @@ def option(command: list[str], name: str, default: str = "") -> str:
 
 
 def deployment(world: ClusterWorld, cpu: str | None = "500m", **container: Any) -> str:
-    """`r18`, with everything of a pod that carries load."""
+    """Create Deployment r18 with all that a serving pod may have, and return its path."""
     amounts: Mapping[str, Any] = {"requests": {"cpu": cpu, "memory": "1Gi"}} if cpu else {}
     server = {
         "name": "server",

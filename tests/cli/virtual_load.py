@@ -1,4 +1,4 @@
-"""What `infadapter profile` measures, in virtual time: how fast this machine is changes nothing."""
+"""The load that `infadapter profile` measures, in virtual time, whatever the machine's speed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from infadapter_workload.outcomes import Outcome
 
 @dataclass(frozen=True, kw_only=True)
 class VirtualLoad:
-    """Of one worker that takes as long as `takes_s` says of its server, whatever it is sent."""
+    """Load on one worker, which takes `takes_s(endpoint)` seconds for each request."""
 
     takes_s: Callable[[Endpoint], float]
     endpoint: Endpoint

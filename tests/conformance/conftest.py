@@ -1,11 +1,11 @@
-"""The protocol's tests, against a server that is named, or one of ours that is started for them.
+"""Conformance tests of the Open Inference Protocol, against our server or any other.
 
-    pytest tests/conformance                                              ours
-    pytest tests/conformance --oip-url http://HOST:PORT --oip-model NAME  another one, REST
+    pytest tests/conformance                                              our server, started here
+    pytest tests/conformance --oip-url http://HOST:PORT --oip-model NAME  another server, REST
                              --oip-grpc HOST:PORT                         and gRPC
 
-Only the protocol's own documents are relied on: what a request looks like is learnt from the
-model's metadata. Nothing of ours is imported, so the tests run where another server is installed.
+They rely on the protocol's documents only: the form of a request is derived from the model's
+metadata. No package of this project is imported, so they run where another server is installed.
 """
 
 import os
@@ -42,7 +42,7 @@ def target(pytestconfig: pytest.Config) -> Iterator[Target]:
         [sys.executable, *OURS, *OURS_GRPC],
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},  # what is tested is no speed
+        env=os.environ | {"OMP_NUM_THREADS": "1"},  # the tests measure no speed
     )
     with process:
         assert process.stdout is not None
@@ -53,12 +53,12 @@ def target(pytestconfig: pytest.Config) -> Iterator[Target]:
         started.wait_ready(STARTUP_S)
         yield started
         process.terminate()
-        process.terminate()  # a second signal ends the waiting for routers
+        process.terminate()  # a second signal skips the wait for routers
 
 
 @pytest.fixture(scope="session")
 def trusted() -> ssl.SSLContext:
-    """Read once: the certificates of all authorities take longer than most of these tests."""
+    """An SSL context, made once: to read all CA certificates takes longer than most tests."""
     return httpx.create_ssl_context()
 
 

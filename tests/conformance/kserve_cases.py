@@ -1,9 +1,9 @@
-"""REST and gRPC as KServe's own client speaks them; run by test_kserve.py.
+"""Requests by KServe's own client, REST and gRPC; run by test_kserve.py.
 
     python tests/conformance/kserve_cases.py URL HOST:PORT MODEL INPUT SHAPE OUTPUT [binary]
 
-A script and no test: what kserve pins clashes with what a server pins, so it has a virtual
-environment of its own, in which nothing else need be.
+This is a script and not a test: the dependencies that kserve pins conflict with a server's, so it
+runs in a virtual environment of its own, which needs nothing else.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The server under test: where it is, and a request that it must understand."""
+"""The server under test: its address, and requests that it must understand."""
 
 import copy
 import time
@@ -16,7 +16,7 @@ NUMBERS = {"FP16", "FP32", "FP64", "INT8", "INT16", "INT32", "INT64"} | {
 
 @dataclass(frozen=True)
 class Target:
-    """Everything else is learnt from its metadata."""
+    """Where the server and its model are; everything else is read from its metadata."""
 
     url: str
     model: str
@@ -58,7 +58,7 @@ class Target:
         return [batch if size == -1 else size for size in self.input["shape"]]
 
     def tensor(self, batch: int = 1, **changes: Any) -> dict[str, Any]:
-        """A good input; a change to None takes a field away."""
+        """Return a valid input tensor with these fields changed, or removed if None."""
         shape = self.shape(batch)
         good = {
             "name": self.input["name"],
@@ -72,7 +72,7 @@ class Target:
         return {"inputs": [self.tensor(batch)], **copy.deepcopy(fields)}
 
     def needs(self, extension: str) -> None:
-        """Skip where the server does not say that it has the extension."""
+        """Skip the test if the server does not list the extension."""
         import pytest
 
         if extension not in self.extensions:

@@ -1,7 +1,7 @@
-"""gRPC as NVIDIA's own client speaks it: tritonclient.grpc; run by test_triton_grpc.py.
+"""gRPC tests with NVIDIA's own client, tritonclient.grpc; run by test_triton_grpc.py.
 
-Its generated modules and ours name the same messages, which no process may hold twice: so these
-run in a process of their own, or where nothing of ours is installed:
+Its generated modules and ours define the same protobuf messages, which a process can load only
+once. So these tests run in a process of their own, or where our packages are not installed:
 
     pytest tests/conformance/triton_grpc_cases.py --oip-url http://HOST:PORT --oip-grpc HOST:PORT
 """
@@ -24,7 +24,7 @@ def triton(target: Target) -> Iterator[Any]:
         pytest.skip("no gRPC server is named")
     client = grpc.InferenceServerClient(target.grpc)
     yield client
-    # A stream that is never answered would be waited for.
+    # Otherwise this waits for a stream that is never answered.
     client.stop_stream(cancel_requests=True)
     client.close()
 

@@ -1,4 +1,4 @@
-"""A tiny server in place of the model server: the same readiness and drain, no torch."""
+"""A tiny server in place of the model server: the same readiness and drain, without torch."""
 
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -94,7 +94,7 @@ def starts_take_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def held(tmp_path: Path) -> Callable[[], AbstractContextManager[None]]:
-    """Meanwhile no tiny server comes up, and none that was told to has ended."""
+    """A context in which no tiny server becomes ready and none finishes draining."""
     file = tmp_path / "tiny_server.py.held"
 
     @contextmanager
@@ -116,7 +116,7 @@ async def processes(tmp_path: Path) -> AsyncIterator[Processes]:
 
 @pytest.fixture
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    """As `short_session`, but for its patience."""
+    """Like `short_session`, with the timeout of tests."""
     patient = aiohttp.ClientTimeout(total=PATIENCE_S)
     async with aiohttp.ClientSession(timeout=patient) as open_session:
         yield open_session
@@ -146,7 +146,7 @@ def service() -> Service:
 
 @pytest.fixture
 def played(service: Service) -> Run:
-    """A run of ten seconds after the lead-in: glyph-1 for five, then both."""
+    """A run of ten seconds after the lead-in: five with glyph-1, then five with both variants."""
     rates = np.full(10, 20.0)
     arrivals = np.arange(0.0, LEAD_IN_S + 10.0, 0.05)
     load = Workload(arrivals_s=arrivals, rates_rps=rates, step_s=1.0)

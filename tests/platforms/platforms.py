@@ -1,8 +1,8 @@
 """
-The three bodies of the loop behind one handle: a cluster and its router, and time that passes.
+The three platforms behind one interface: a cluster, its router, and time that tests let pass.
 
-Nothing here is real but the adapters: an API server in memory, processes that nobody started, a
-world in virtual time.
+Only the adapters are real. Below them are an API server in memory, processes that do not exist, and
+the simulator's world in virtual time.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ from infadapter_simulator.world.of_requests import world_of_requests
 from infadapter_solver.problem import CPU, Allocation, Objective, PodSize, Target, Variant
 from tests.operator.kube.fakes import OWNER, FakeApi, poll, workload
 
-KEY = "vision/resnet"  # for which `poll` asks
+KEY = "vision/resnet"  # the service whose configuration `poll` requests
 TARGET = Target("r18")
 ONE = Allocation(size=PodSize(resources={CPU: 1000}), capacity_rps=10.0)
 TWO = Allocation(size=PodSize(resources={CPU: 2000}), capacity_rps=20.0)
@@ -60,7 +60,7 @@ SERVICE = Service(
 
 
 def asked(xds: XdsServer) -> list[float]:
-    """Of the pods that get traffic, by the router's configuration."""
+    """Return the accuracy floors of the pods with traffic in the router's configuration."""
     return [float(backend.get("floor", 0.0)) for backend in xds.last_good(KEY)["backends"]]
 
 
@@ -74,15 +74,15 @@ class Platform(Protocol):
     async def observe(self) -> Observed: ...
 
     async def tick(self) -> Observed:
-        """Some time passes: one more pod is Ready, what was told to stop has gone."""
+        """Let some time pass: one more pod becomes Ready, terminating pods are gone."""
         ...
 
     async def obey(self) -> None:
-        """So much time that the router obeys what it was sent."""
+        """Let time pass until the router obeys the weights sent last."""
         ...
 
     def batch_limits(self) -> list[int]:
-        """What servers are told that they may compute at once."""
+        """Return the largest batch that each pod's server is allowed to compute."""
         ...
 
     async def stop(self) -> None: ...
@@ -95,7 +95,7 @@ async def settled(platform: Platform) -> Observed:
 
 
 class OnKubernetes:
-    """The API server in memory has controllers that act when a test says so."""
+    """Kubernetes: an API server in memory, whose controllers act when a test lets time pass."""
 
     def __init__(self) -> None:
         self.api, self.xds = FakeApi(), XdsServer(heard_within_s=0.0)
@@ -123,7 +123,10 @@ class OnKubernetes:
         return await self.observe()
 
     def _expect_gated_rollouts(self) -> None:
-        """The controllers in memory roll at one blow; the real ones do as the strategy says."""
+        """
+        Assert that the Deployment's strategy keeps all pods available. The controllers in memory do
+        not follow it: they replace all pods at once.
+        """
         for path, made in self.api.objects.items():
             if path.endswith(f"/deployments/{OWNER.name}-{TARGET.variant}"):
                 assert made["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
@@ -132,7 +135,7 @@ class OnKubernetes:
         await poll(self.xds)
 
     def batch_limits(self) -> list[int]:
-        """By the annotation that pod templates take it from."""
+        """Read the annotation from which pod templates take it."""
         pods = (made for path, made in self.api.objects.items() if "/pods/" in path)
         return [int(pod["metadata"]["annotations"][BATCH_ANNOTATION]) for pod in pods]
 
@@ -145,9 +148,9 @@ class OnKubernetes:
 
 
 class Handle:
-    """Of a process that is none."""
+    """The handle of a process that does not exist."""
 
-    pid = 2**22 + 1  # beyond all that the kernel gives
+    pid = 2**22 + 1  # beyond the largest that the kernel assigns
 
     def __init__(self) -> None:
         self.returncode: int | None = None
@@ -163,7 +166,7 @@ class Handle:
 
 
 class Process(Child):
-    """It loads until it is told that it has, and drains until it is told to end."""
+    """A simulated server process, whose loading and draining the platform's `tick` ends."""
 
     def __init__(self, name: str, port: int, batch: int = 1) -> None:
         self.handle, self.port, self.batch = Handle(), port, batch
@@ -200,7 +203,7 @@ class OnThisMachine:
         return await self.observe()
 
     async def obey(self) -> None:
-        """As its Envoy does: what it was given last is what it says that it obeys."""
+        """Poll like its Envoy, which confirms the configuration received last."""
         await poll(self.xds)
 
     async def stop(self) -> None:
@@ -235,7 +238,7 @@ class Simulated:
         scenario = Scenario(variants=(VARIANT,), speeds=speeds, min_ready_s=0.0)
         self.world = world_of_requests(scenario, np.empty(0), flat_history(10.0), 1, 0)
         self.cluster, self.router = SimulatedCluster(self.world), SimulatedRouter(self.world)
-        self._pass(0.1)  # at the very beginning the router obeys at once
+        self._pass(0.1)  # at time 0 the router would obey at once
 
     async def observe(self) -> Observed:
         return await self.cluster.observe(self.world.now_s)
@@ -265,5 +268,5 @@ PLATFORMS: Mapping[str, type[OnKubernetes] | type[OnThisMachine] | type[Simulate
 
 
 def at_one_time(observed: Observed) -> Observed:
-    """Without the order in which pods are told."""
+    """Return it with the pods sorted by name, since platforms report them in different orders."""
     return replace(observed, pods=tuple(sorted(observed.pods, key=lambda pod: pod.name)))

@@ -1,4 +1,4 @@
-"""A profile document, of which a test changes what matters to it."""
+"""A valid profile document; a test changes only what matters to it."""
 
 from dataclasses import replace
 

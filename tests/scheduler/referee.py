@@ -1,4 +1,4 @@
-"""Executors that watch a scheduler: what it must never ask for, and what it must have answered."""
+"""Simulated executors that check a scheduler: its actions, and that it answers every request."""
 
 import random
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ ROUNDING_S = 2e-8
 
 @dataclass
 class Watched:
-    """One executor as it is, not as the scheduler takes it to be."""
+    """The true state of one executor, which the scheduler may not know."""
 
     pages: int | None
     shared_load: bool = False
@@ -48,7 +48,7 @@ class Watched:
 
 
 def profiles(model: Model) -> list[tuple[str | None, Mapping[int, float]]]:
-    """Of each of its points, or of the model as it is."""
+    """Return the execution times by batch size of each operating point, or of the model."""
     if not model.points:
         return [(None, model.execution_s)]
     return [(point.name, point.execution_s) for point in model.points]
@@ -71,7 +71,7 @@ class Referee:
         self.exact = not sigma and not scheduler.state.trials
         self.slower, self.longer_s = 1.0, 0.0
         self.failing: set[str] = set()
-        self.may: dict[int, set[int]] = {}  # the points that may serve a request
+        self.may: dict[int, set[int]] = {}  # the operating points that may serve each request
         self.allowed: dict[str, tuple[tuple[int, ...], float]] = {}
         self.better = 0
         self.removed: set[str] = set()
@@ -86,11 +86,11 @@ class Referee:
         self.tell(ExecutorJoined(name, pages, there, shared_load))
 
     def fail(self, kind: str) -> None:
-        """The next Run, or Load, is not done."""
+        """Let the next Run or Load fail (`kind`: "run" or "load")."""
         self.failing.add(kind)
 
     def change_speed(self, factor: float, each_s: float = 0.0) -> None:
-        """And each request takes so much longer; back again with the next change."""
+        """Multiply all times by `factor`, and add `each_s` per request until the next change."""
         self.exact, self.slower = False, self.slower * factor
         longer_s, self.longer_s = self.longer_s, each_s
         self.tell(SpeedChanged(factor, each_s - factor * longer_s))
@@ -104,7 +104,7 @@ class Referee:
                 self.tell(Profiled(model, seconds, load_s, point))
 
     def allow(self, model: str, draw: int) -> None:
-        """Some of its points, and the floor that one of them reaches; not while it is replaced."""
+        """Allow some of its points, with a floor that one of them reaches; skip removed models."""
         known = self.scheduler.state.models.get(model)
         if known is not None and not known.removed and known.ladder is not None:
             points = self.models[model].points
@@ -114,7 +114,7 @@ class Referee:
             self.tell(PointsAllowed(model, tuple(points[n].name for n in numbers), floor))
 
     def add(self, model: str) -> None:
-        """As it is, or once more."""
+        """Add the model, or add it again."""
         if model in self.models:
             self.removed.discard(model)
             self.allowed.pop(model, None)
@@ -136,7 +136,7 @@ class Referee:
         return number
 
     def arrive_together(self, model: str, slo_s: float, many: int) -> list[int]:
-        """Nothing is sent before all are told."""
+        """Let requests arrive in bulk. None of them may be sent before BulkArrived."""
         sent = len(self.sent)
         numbers = [self.arrive(model, slo_s, bulk=True) for _ in range(many)]
         assert len(self.sent) == sent, "sent before the others were told"
@@ -165,7 +165,7 @@ class Referee:
         self.now_s = max(self.now_s, end_s if end_s < inf else 0.0)
 
     def finish(self) -> None:
-        """Until nothing happens any more: then everybody has an answer."""
+        """Run until no event is left, and assert that every request was answered."""
         self.wait(inf)
         for executor in self.executors.values():
             assert not self.removed & set(executor.held), "removed, and never unloaded"
@@ -215,7 +215,7 @@ class Referee:
         self._later(executor.free_s, ended)
 
     def _seconds(self, run: Run, model: Model) -> float:
-        """At the point that it names, which is no less accurate than anybody asked for."""
+        """Return the time of a run at its operating point, which all its requests must allow."""
         if not model.points:
             return model.execution_s[len(run.batch)]
         point = model.points[run.point]

@@ -1,4 +1,4 @@
-"""The paper's five ResNets as they were measured, on two cores and more."""
+"""Scenarios of the paper's five ResNets as measured, at two cores or more per pod."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ def paper() -> Scenario:
 
 @pytest.fixture(scope="session")
 def together() -> Scenario:
-    """All of them in one pod, of the variant `all`."""
+    """The scenario in which one variant, `all`, has them as operating points of one pod."""
     return _of((grouped("all", read_preset("paper-raw")),))
 
 

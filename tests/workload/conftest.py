@@ -1,4 +1,4 @@
-"""Reads a text as the command line would, and the sentence where it is asked for more."""
+"""Read a trace from text as the command line does, or the error sentence if that fails."""
 
 import re
 from collections.abc import Callable
@@ -20,7 +20,7 @@ class Reader(Protocol):
 
 @pytest.fixture
 def read(tmp_path: Path) -> Reader:
-    """Of a file with this content; `said` are the options --trace-NAME."""
+    """A function that reads a file with this content; `said` are the options --trace-NAME."""
 
     def reader(
         content: str | bytes, form: str | None = None, gaps: str = "ask", **said: str
@@ -34,7 +34,7 @@ def read(tmp_path: Path) -> Reader:
 
 @pytest.fixture
 def asks(read: Reader) -> Callable[..., str]:
-    """The one sentence with which it is refused."""
+    """A function that returns the single sentence with which the content is refused."""
 
     def sentence(content: str | bytes, form: str | None = None, **said: str) -> str:
         with pytest.raises(TraceError) as caught:

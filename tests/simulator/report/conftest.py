@@ -1,4 +1,4 @@
-"""A short comparison, made once."""
+"""A short comparison of policies, computed once for all tests of reports."""
 
 import numpy as np
 import pytest
