@@ -1,8 +1,8 @@
 """
-A service whose error budget will burn. It begins early, as a window of it must be known first.
+A service whose error budget will burn. It starts early, so that a whole window is known in time.
 
-Its profile promises more than the pods deliver, and nobody scrapes the pods: what they miss is seen
-at the router alone, so that only the error budget can make room.
+Its profile promises more than the pods deliver, and the pods are not scraped. So missed requests
+are counted at the router only, and only the error budget can increase the capacity.
 """
 
 from typing import Any
@@ -16,13 +16,13 @@ Json = dict[str, Any]
 
 NAME, RUNG = "burning", "glyph-4"
 BUDGET_M, SURGE_M = 600, 300
-"""Others need the node meanwhile."""
+"""In millicores; small, because other tests use the node at the same time."""
 
 PROMISED, CALM, BUSY = 4.0, 0.1, 1.7
 """
-What the profile says, of what pods deliver; and the loads, of what saturates all of the budget.
-The busy one is within what is promised and beyond what is delivered, also with all of the surge:
-room alone ends no alert.
+PROMISED: profiled relative to delivered capacity. CALM, BUSY: loads relative to the rate that
+saturates the whole budget. The busy load is within the profiled capacity and beyond the delivered
+one, even with all surge: more capacity alone ends no alert.
 """
 
 
@@ -39,12 +39,12 @@ def calm(kube: Kube, rung: Rung) -> Load:
 
 
 def busy(live: Live, rung: Rung) -> Load:
-    """Beside the calm one."""
+    """Start the load that, with the calm one, makes the busy one."""
     return Load(live.url, even((BUSY - CALM) * most_rps(rung), 1200))
 
 
 def usual_rps(rung: Rung) -> float:
-    """No less than a plan with the usual reserve serves."""
+    """Return an upper bound on the profiled capacity of a plan with the usual reserve."""
     return PROMISED * rung.capacity_rps(BUDGET_M - 100)
 
 

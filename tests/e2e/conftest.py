@@ -1,7 +1,8 @@
 """
-The cluster that KUBECONFIG names, with the chart's operator in it and a real Prometheus beside it.
+Fixtures on the cluster that KUBECONFIG names, with the chart's operator and a real Prometheus.
 
-All of a run lives in a few namespaces and a node's stand-in devices, and goes at its end.
+A run creates everything in a few namespaces, and stand-in devices of a node; both are removed at
+its end.
 """
 
 import contextlib
@@ -31,7 +32,7 @@ from tests.e2e.services import RUNGS, Rung, is_ready, ladder, measure, profile, 
 from tests.e2e.turns import BESIDE, LOAD, ROOMY, Room, Turns, TwoGroups, group_of, in_order
 
 FIGURES = pytest.StashKey[Figures]()
-FOLDER = pytest.StashKey["tempfile.TemporaryDirectory[str]"]()  # that two workers share
+FOLDER = pytest.StashKey["tempfile.TemporaryDirectory[str]"]()  # shared by the two workers
 TURNS, TURN_OF = pytest.StashKey[Turns](), pytest.StashKey[str]()
 SCHEMAS = ROOT.parent / "shared/kubernetes/crds"
 
@@ -46,7 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """In who hands out the tests, for each worker."""
+    """Give each worker the common folder; xdist's controller calls this."""
     config = node.config
     if config.getoption("dist") != "loadscope":
         return
@@ -67,7 +68,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True, wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """A turn is waited for before the test's own time begins."""
+    """Wait for the turn before pytest's timeout of the test begins."""
     item.config.stash[TURN_OF] = group_of(item.nodeid)
     turns = item.config.stash.get(TURNS, None)
     with turns.of(item) if turns else contextlib.nullcontext():
@@ -76,7 +77,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> None:
-    """What the tests beside need has been set up by now."""
+    """Let the other worker run once a roomy test's fixtures, which it needs, are set up."""
     if (
         TURNS in item.config.stash
         and group_of(item.nodeid) == LOAD
@@ -116,19 +117,19 @@ def figures(request: pytest.FixtureRequest) -> Figures:
 
 @pytest.fixture(scope="session")
 def run_name() -> str:
-    """One for all workers."""
+    """The name of the run, the same in all workers."""
     return f"e2e-{os.environ.get('PYTEST_XDIST_TESTRUNUID', uuid4().hex)[:6]}"
 
 
 @pytest.fixture(scope="session")
 def turns(request: pytest.FixtureRequest) -> Turns | None:
-    """None: there is one worker."""
+    """The turns of two workers, None if there is one worker only."""
     return request.config.stash.get(TURNS, None)
 
 
 @pytest.fixture(scope="session")
 def told(request: pytest.FixtureRequest, turns: Turns | None) -> dict[str, Any]:
-    """What the load's worker has in the cluster, for the one beside it."""
+    """What the worker "load" has created in the cluster, for the worker "beside"."""
     is_beside = turns is not None and request.config.stash[TURN_OF] == BESIDE
     names = ("operator", "rungs") if is_beside else ()
     found = {name: turns.told(name) for name in names if turns is not None}
@@ -137,7 +138,7 @@ def told(request: pytest.FixtureRequest, turns: Turns | None) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def namespaces(run_name: str) -> dict[str, str]:
-    """Of the services, by group."""
+    """The namespaces of the services, by group of tests."""
     return {LOAD: run_name, BESIDE: f"{run_name}-beside"}
 
 
@@ -154,7 +155,7 @@ def programs() -> None:
 
 @pytest.fixture(scope="session")
 def schemas(programs: None) -> None:
-    """The kinds of the Gateway API and of the Prometheus operator."""
+    """Install the CRDs of the Gateway API and of the Prometheus operator."""
     if not SCHEMAS.is_dir():
         pytest.skip("no schemas of the Gateway API and the Prometheus operator at hand")
     run("kubectl", "apply", "--server-side", "-f", str(SCHEMAS))
@@ -165,7 +166,7 @@ def schemas(programs: None) -> None:
 def kube(
     programs: None, namespaces: dict[str, str], request: pytest.FixtureRequest
 ) -> Iterator[Kube]:
-    """The namespace of the services."""
+    """A client for the namespace of the services."""
     kube = Kube(namespaces[request.config.stash[TURN_OF]])
     kube.request("POST", "/api/v1/namespaces", body={"metadata": {"name": kube.namespace}})
     yield kube
@@ -175,7 +176,7 @@ def kube(
 
 @pytest.fixture(scope="session")
 def node(kube: Kube) -> str:
-    """A node that runs pods; without one there is little to test."""
+    """The name of a Ready node. Tests that need one are skipped if there is none."""
     nodes = kube.request("GET", "/api/v1/nodes")["items"]
     ready = [node["metadata"]["name"] for node in nodes if is_ready(node)]
     if not ready:
@@ -202,7 +203,7 @@ def prometheus(
 
 @pytest.fixture(scope="session")
 def operator(request: pytest.FixtureRequest, told: dict[str, Any]) -> Iterator[Kube]:
-    """The namespace of the operator, which whoever carries the load has installed."""
+    """A client for the namespace of the operator, which the worker "load" has installed."""
     if "operator" not in told:
         yield request.getfixturevalue("release").system
         return
@@ -220,7 +221,10 @@ def release(
     turns: Turns | None,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Release]:
-    """`helm install`. Beside another operator ours minds the namespace of the services alone."""
+    """
+    The installed chart. If another operator is in the cluster, this one watches only the namespace
+    of the services.
+    """
     values = chart_values(prometheus.url) | {"crds": {"keep": False}}
     if has_crds(kube):
         values |= {"crds": {"install": False}, "watchNamespaces": [kube.namespace]}
@@ -238,25 +242,25 @@ def release(
 
 @pytest.fixture
 def usual(release: Release) -> None:
-    """The operator as it is installed: tests before may have given it other settings."""
+    """Give the operator its usual settings, which earlier tests may have changed."""
     release.set()
 
 
 @pytest.fixture(scope="session")
 def room(turns: Turns | None) -> Room:
-    """Tests of the other worker may run beside what is in it, until that measures."""
+    """A context during which tests of the other worker may run, for phases without measurements."""
     return turns.room if turns else contextlib.nullcontext
 
 
 @pytest.fixture(scope="session")
 def small_room(turns: Turns | None) -> Room:
-    """Not for their pods: the node may be full."""
+    """Like `room`, but the other worker may run no pods, since the node may be full."""
     return partial(turns.room, pods=False) if turns else contextlib.nullcontext
 
 
 @pytest.fixture(scope="session")
 def deleted(operator: Kube) -> Iterator[list[Live]]:
-    """Services that no test waits for: that nothing is left of them is seen when all have ended."""
+    """Deleted services for which no test waits: they must be gone at the end of the run."""
     services: list[Live] = []
     yield services
     for live in services:
@@ -267,7 +271,7 @@ def deleted(operator: Kube) -> Iterator[list[Live]]:
 def rungs(
     kube: Kube, operator: Kube, figures: Figures, turns: Turns | None, told: dict[str, Any]
 ) -> dict[str, Rung]:
-    """The ladder measured in pods of this cluster, by nobody twice; its profiles are applied."""
+    """The ladder, measured once in pods of this cluster, and its profiles applied."""
     if "rungs" in told:
         measured = {name: Rung(**rung) for name, rung in told["rungs"].items()}
     else:
@@ -283,7 +287,7 @@ def rungs(
 
 @pytest.fixture(scope="session")
 def burning(kube: Kube, release: Release, rungs: dict[str, Rung]) -> Iterator[Load]:
-    """The calm load of a service whose error budget will burn."""
+    """The calm load on a service whose error budget will burn."""
     release.hurry()
     calm = service_that_burns.calm(kube, rungs[service_that_burns.RUNG])
     yield calm
@@ -292,7 +296,7 @@ def burning(kube: Kube, release: Release, rungs: dict[str, Rung]) -> Iterator[Lo
 
 @pytest.fixture(scope="session")
 def glyphs(kube: Kube, release: Release, rungs: dict[str, Rung], figures: Figures) -> Live:
-    """The service that most tests share. The last of them deletes it, or the namespace's end."""
+    """The service that most tests share. The last of them deletes it, or else the namespace."""
     release.set()
     live, created_s = Live(kube, "glyphs"), time.time()
     kube.create("inferenceservices", service(live.name, ladder(live.name)))

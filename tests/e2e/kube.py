@@ -1,7 +1,7 @@
 """
-The API server as these tests see it: plain JSON by paths, watches, kubectl and helm.
+A client of the API server for these tests: plain JSON by path, watches, and commands such as helm.
 
-Not the operator's own client, which is under test too.
+It does not use the operator's client, which is under test, too.
 """
 
 import json
@@ -49,7 +49,7 @@ class Refused(Exception):
 
 
 class Kube:
-    """One namespace, except where a path says otherwise."""
+    """A client for one namespace; `request` takes any path."""
 
     def __init__(self, namespace: str) -> None:
         config.load_kube_config()  # type: ignore[no-untyped-call]
@@ -154,7 +154,7 @@ def _query(query: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """An object as a watch brought it, at our own clock."""
+    """An event of a watch, with the time at which it was received."""
 
     at_s: float
     event: str  # ADDED, MODIFIED, DELETED
@@ -168,7 +168,7 @@ class Seen:
 
 @dataclass(slots=True)
 class Recorder:
-    """Everything that happened to some kinds of objects, in order."""
+    """Records all events of some kinds of objects, in order."""
 
     kube: Kube
     kinds: tuple[str, ...]
@@ -205,11 +205,11 @@ class Recorder:
                 with self._lock:
                     self.seen.append(Seen(time.time(), event["type"], kind, event["object"]))
         except (urllib3.exceptions.HTTPError, OSError, ValueError):
-            return  # it was stopped
+            return  # the recorder was stopped
 
 
 def _message(answer: bytes) -> str:
-    """Of a Status; of a path that is just being removed the server says a line of text."""
+    """Return the message of a Status, or plain text, which a path being removed answers with."""
     try:
         return str(json.loads(answer).get("message", ""))
     except ValueError:
@@ -234,7 +234,7 @@ def recording(kube: Kube, *kinds: str) -> Iterator[Recorder]:
 
 
 def wait_for(what: str, found: Callable[[], T | bool | None], seconds: float = 60) -> T:
-    """Ask until the answer is true; API errors of the moment are asked again."""
+    """Call `found` until its result is true, and return that. API errors are retried."""
     deadline = time.monotonic() + seconds
     last: object = None
     while time.monotonic() < deadline:
@@ -250,7 +250,7 @@ def wait_for(what: str, found: Callable[[], T | bool | None], seconds: float = 6
 
 
 def has_crds(kube: Kube) -> bool:
-    """Somebody else's operator may be there."""
+    """Whether the CRDs exist already, as with another operator in the cluster."""
     try:
         kube.request("GET", f"/apis/{GROUP}/{VERSION}")
     except Refused as refused:
@@ -261,7 +261,7 @@ def has_crds(kube: Kube) -> bool:
 
 
 def run(*command: str, stdin: str | None = None) -> str:
-    """Its output; an assertion with what it said if it fails."""
+    """Run a command and return its output. Raises AssertionError with all output if it fails."""
     ran = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, f"{' '.join(command)}\n{ran.stdout}{ran.stderr}"
     return ran.stdout

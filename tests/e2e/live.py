@@ -1,4 +1,4 @@
-"""One InferenceService as it lives on the cluster: what is planned, what runs, what is routed."""
+"""One InferenceService on the cluster: its plan, its pods, and where its router sends."""
 
 import json
 import time
@@ -26,9 +26,9 @@ LEFT = (
     *("inferenceservices", "deployments", "replicasets", "pods", "services"),
     *("configmaps", "endpointslices", "httproutes"),
 )
-SETTLED_S = 12.0  # two intervals and a look without a new plan
-EVEN_S = 6.0  # one of each: where the load is even, no chance asks for another plan
-AGAIN_S = 1.0  # a look, after a wait for the turn
+SETTLED_S = 12.0  # two planning intervals and a cycle without a new plan
+EVEN_S = 6.0  # one of each, for even arrivals, which cause no new plan by chance
+AGAIN_S = 1.0  # a cycle, after a wait for the turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Live:
         return next((c["reason"] for c in conditions if c["type"] == kind), "absent")
 
     def why(self) -> str:
-        """For an assertion's message."""
+        """Return plan and conditions, for an assertion's message."""
         conditions = self.status.get("conditions") or ()
         bad = [f"{c['type']}={c['status']} {c['reason']}: {c['message']}" for c in conditions]
         return f"plan {self.plan.get('summary')}; " + "; ".join(bad)
@@ -72,31 +72,31 @@ class Live:
         return [d for d in self.kube.list("deployments", self.selector) if variant_of(d)]
 
     def pods(self) -> list[Json]:
-        """Those that are not on their way out."""
+        """Return the servers' pods that are not terminating."""
         pods = self.kube.list("pods", self.selector)
         return [p for p in pods if variant_of(p) and "deletionTimestamp" not in p["metadata"]]
 
     def routed(self) -> set[str]:
-        """Pods that the router is told to send to."""
+        """Return the names of the pods in the router's configuration."""
         config = self.kube.get("configmaps", router_name(self.name))
         kept = json.loads(config["data"]["last-good.json"])
         return {backend["pod"] for backend in kept["backends"]}
 
     @property
     def url(self) -> str:
-        """Where its users send to, from this machine."""
+        """The URL to which clients on this machine send requests."""
         address = self.kube.get("services", self.name)["spec"]["clusterIP"]
         return f"http://{address}:80/v2/models/{self.name}/infer"
 
     def wait_until_it_serves(self, seconds: float = 120) -> None:
-        """Its router answers, and knows a pod to send to."""
+        """Wait until its router is Ready, routes to a pod and answers."""
         wait_for(f"{self.name} has an address", lambda: self.kube.find("services", self.name), 60)
         wait_for(f"a router of {self.name} is Ready", lambda: self.ready_behind(self.name), 60)
         wait_for(f"{self.name} routes to a pod", self.routed, seconds)
         wait_for(f"{self.name} answers", self._answers, 30)
 
     def _answers(self) -> bool:
-        """The router has heard of a pod, and the node of the router."""
+        """Send a request: the router must know a pod, and the node must know the router."""
         headers = {"Content-Type": "application/json"}
         answer = urllib3.request(
             "POST", self.url, body=BODIES[0], headers=headers, retries=False, timeout=2
@@ -104,7 +104,7 @@ class Live:
         return answer.status == 200
 
     def ready_behind(self, service: str) -> int:
-        """Endpoints of one of its Services that are Ready."""
+        """Return the number of Ready endpoints of one of its Services."""
         slices = self.kube.list("endpointslices", f"kubernetes.io/service-name={service}")
         endpoints = [e for each in slices for e in each.get("endpoints") or ()]
         return sum(bool(e["conditions"]["ready"]) for e in endpoints)
@@ -116,7 +116,7 @@ class Live:
             raise AssertionError(f"{error}; {self.why()}") from None
 
     def differences(self) -> list[str]:
-        """Between the plan and what runs: Deployments, Ready pods, sizes in force, and routes."""
+        """Compare the plan with Deployments, Ready pods, sizes in force and routes."""
         plan = self.plan
         wanted = {key_of(p): p for p in plan.get("allocations", ())}
         found = [] if wanted else ["there is no plan"]
@@ -131,28 +131,32 @@ class Live:
             planned = wanted.get(labels_key(deployment), {"pods": 0})
             if deployment["spec"]["replicas"] != planned["pods"]:
                 found.append(f"{deployment['metadata']['name']} has other replicas than planned")
-        if self._is_bundled() and not self.routed() <= {p["metadata"]["name"] for p in pods}:
-            found.append("the router sends elsewhere")  # the least accurate may get nothing now
+        if self._has_bundled_router() and not self.routed() <= {
+            p["metadata"]["name"] for p in pods
+        }:
+            found.append(
+                "the router sends elsewhere"
+            )  # a planned pod of the least accurate variant may have no weight
         return found
 
     def versions(self) -> dict[str, str]:
-        """Of every object of the service: a write changes it."""
+        """Return each object's resourceVersion, which every write changes."""
         kinds = ("inferenceservices", "deployments", "pods", "services", "configmaps")
         return {
             f"{kind}/{each['metadata']['name']}": each["metadata"]["resourceVersion"]
             for kind in kinds
             for each in self.kube.list(kind)
-            if self._is_ours(kind, each)
+            if self._belongs(kind, each)
         }
 
     def specs(self) -> dict[str, Any]:
-        """What was asked of the cluster."""
+        """Return the specs of its Deployments and pods."""
         found: dict[str, Any] = {d["metadata"]["name"]: d["spec"] for d in self.deployments()}
         return found | {p["metadata"]["uid"]: p["spec"] for p in self.pods()}
 
     @contextmanager
     def objective(self, weights: Json) -> Iterator[None]:
-        """Other weights until the block ends."""
+        """Set other weights until the block ends."""
         before = self.object["spec"]["objective"]
         self.kube.patch("inferenceservices", self.name, {"spec": {"objective": weights}})
         try:
@@ -161,7 +165,7 @@ class Live:
             self.kube.patch("inferenceservices", self.name, {"spec": {"objective": before}})
 
     def settle(self, still_s: float = SETTLED_S, seconds: float = 150) -> None:
-        """Until what runs is what is planned, and the plan has not changed for `still_s`."""
+        """Wait until the pods are as planned and the plan has not changed for `still_s`."""
         deadline, since_s, last = time.monotonic() + seconds, time.monotonic(), None
         found: list[str] = []
         while time.monotonic() < deadline:
@@ -185,21 +189,21 @@ class Live:
             raise AssertionError(f"{error}; left: {self.leftovers()}") from None
 
     def leftovers(self) -> list[str]:
-        """Everything with the service's label or named by an owner that is gone."""
+        """Return all objects with the service's label, and the service itself."""
         return [
             f"{kind}/{each['metadata']['name']}"
             for kind in LEFT
             for each in self.kube.list(kind)
-            if self._is_ours(kind, each)
+            if self._belongs(kind, each)
         ]
 
-    def _is_ours(self, kind: str, each: Json) -> bool:
+    def _belongs(self, kind: str, each: Json) -> bool:
         metadata = each["metadata"]
         if kind == "inferenceservices":
             return bool(metadata["name"] == self.name)
         return (metadata.get("labels") or {}).get(SERVICE_LABEL) == self.name
 
-    def _is_bundled(self) -> bool:
+    def _has_bundled_router(self) -> bool:
         return "traffic" not in self.object["spec"]
 
 
@@ -229,7 +233,7 @@ def key_of(planned: Json) -> tuple[str, str]:
 
 
 def cpu_in_force_m(pod: Json) -> int:
-    """Of its server, as the kubelet reports it."""
+    """Return the CPU limit of its server in force, as the kubelet reports it."""
     statuses = pod["status"].get("containerStatuses") or ()
     limits: Json = next((s["resources"]["limits"] for s in statuses if s.get("resources")), {})
     return cpu_millicores(limits.get("cpu", 0))

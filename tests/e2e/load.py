@@ -1,4 +1,4 @@
-"""Requests by the clock from a process of its own, and what became of them."""
+"""Open-loop requests from a process of its own, and their outcomes."""
 
 import asyncio
 import threading
@@ -21,7 +21,7 @@ BODIES = glyph_bodies(16, seed=1)
 
 
 class Load:
-    """One run of the generator; moments are those of `time.time()`."""
+    """One run of the load generator. Times are those of `time.time()`."""
 
     def __init__(self, url: str, arrivals_s: Array) -> None:
         self.arrivals_s = arrivals_s
@@ -37,13 +37,13 @@ class Load:
         self._raise()
 
     def wait(self) -> list[Outcome]:
-        """Until the last request is answered or given up."""
+        """Wait until the last request is answered or given up, and return all outcomes."""
         self._thread.join()
         self._raise()
         return self.outcomes
 
     def stop(self) -> list[Outcome]:
-        """Send no more; what is under way is not counted."""
+        """Stop sending, and return the outcomes known. Requests in flight do not count."""
         if self._thread.is_alive() and self._task is not None:
             self._loop.call_soon_threadsafe(self._task.cancel)
         self._thread.join(30)
@@ -51,11 +51,11 @@ class Load:
         return self.outcomes
 
     def since(self, at_s: float) -> list[Outcome]:
-        """What was due from this moment on and is known by now."""
+        """Return the outcomes known by now of requests due since `at_s`."""
         return [o for o in list(self.outcomes) if self.start_s + o.scheduled_s >= at_s]
 
     def rate_rps(self, at_s: float, over_s: float = 1.0) -> float:
-        """What was due per second, just before this moment."""
+        """Return the rate of requests due in the `over_s` seconds before `at_s`."""
         last = at_s - self.start_s
         due = np.searchsorted(self.arrivals_s, [last - over_s, last])
         return float(due[1] - due[0]) / over_s
@@ -91,18 +91,18 @@ class Load:
 
 
 def even(rps: float, seconds: float) -> Array:
-    """As many in every second, so that no chance asks for another plan."""
+    """Return evenly spaced arrivals, which cause no new plan by chance."""
     return np.arange(int(rps * seconds)) / rps
 
 
 def steady(url: str, rps: float, seed: int = 0) -> AbstractContextManager[Load]:
-    """Poisson arrivals until the block ends."""
+    """Send Poisson arrivals until the block ends."""
     return going_on(url, constant_rate(rps, 3600, seed=seed))
 
 
 @contextmanager
 def going_on(url: str, arrivals_s: Array) -> Iterator[Load]:
-    """Until the block ends."""
+    """Send requests at these times until the block ends."""
     load = Load(url, arrivals_s)
     try:
         yield load
@@ -115,12 +115,12 @@ def in_time(outcome: Outcome) -> bool:
 
 
 def failures(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Neither answered nor refused with a Retry-After: what nobody may lose."""
+    """Return requests neither answered nor refused: none may be lost in this way."""
     return [o for o in outcomes if not o.answered and not o.refused]
 
 
 def share(outcomes: Sequence[Outcome], is_good: Callable[[Outcome], bool]) -> float:
-    """A part of all; 1 of none."""
+    """Return the share of good outcomes, 1 if there are no outcomes."""
     return sum(map(is_good, outcomes)) / len(outcomes) if outcomes else 1.0
 
 

@@ -1,4 +1,4 @@
-"""A real Prometheus as a process of this machine: it finds and scrapes what pods ask it to."""
+"""A Prometheus process on this machine, which scrapes the pods annotated for it."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ _ANNOTATION = "__meta_kubernetes_pod_annotation_prometheus_io_"
 
 
 def configuration(kubeconfig: str, namespaces: list[str], rules: Path) -> dict[str, Any]:
-    """Every pod with the usual annotations, once a second."""
+    """Return a configuration that scrapes each pod with the usual annotations every second."""
     discovery = {
         "role": "pod",
         "kubeconfig_file": kubeconfig,
@@ -42,11 +42,11 @@ def configuration(kubeconfig: str, namespaces: list[str], rules: Path) -> dict[s
     ]
     job = {
         "job_name": "pods",
-        "honor_labels": True,  # the operator's `namespace` and `service` are the service's
+        "honor_labels": True,  # the operator's metrics name the InferenceService
         "kubernetes_sd_configs": [discovery],
         "relabel_configs": [
             *relabelling,
-            # A pod with several ports is found several times.
+            # A pod with several ports is discovered once per port.
             {
                 "source_labels": ["__meta_kubernetes_pod_container_init"],
                 "regex": "true",
@@ -63,7 +63,7 @@ def configuration(kubeconfig: str, namespaces: list[str], rules: Path) -> dict[s
 
 @dataclass(slots=True)
 class Prometheus:
-    """It keeps its data and its port when it is killed and started again."""
+    """The process. It keeps its data and its port when it is killed and started again."""
 
     folder: Path
     port: int
@@ -90,27 +90,27 @@ class Prometheus:
         wait_for("Prometheus is ready", self._is_ready)
 
     def kill(self) -> None:
-        """As a machine that is gone: it says nothing to anybody."""
+        """Kill it without a shutdown, as if its machine had failed."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None
 
     def add_rules(self, name: str, text: str) -> None:
-        """Beside the chart's, until they are removed."""
+        """Add alert rules to the chart's until they are removed."""
         (self.folder / f"rules-{name}.yaml").write_text(text)
-        self._read_again()
+        self._reload()
 
     def remove_rules(self, name: str) -> None:
         (self.folder / f"rules-{name}.yaml").unlink()
-        self._read_again()
+        self._reload()
 
-    def _read_again(self) -> None:
+    def _reload(self) -> None:
         assert self._process is not None
         self._process.send_signal(signal.SIGHUP)
 
     def query(self, expression: str) -> list[Any]:
-        """The instant vector now."""
+        """Return the instant vector of the expression, now."""
         answer = urllib3.request(
             "GET", f"{self.url}/api/v1/query", fields={"query": expression}, timeout=10
         )
@@ -124,7 +124,7 @@ class Prometheus:
         return float(result[0]["value"][1]) if result else None
 
     def rules(self) -> list[Any]:
-        """The alerts that it evaluates."""
+        """Return the rules that it evaluates."""
         answer = urllib3.request("GET", f"{self.url}/api/v1/rules", timeout=10)
         return [rule for group in answer.json()["data"]["groups"] for rule in group["rules"]]
 

@@ -1,4 +1,4 @@
-"""The chart's release. A module may give its operator other settings, with which it starts anew."""
+"""The chart's Helm release. A test module may change its values, which restarts the operator."""
 
 import contextlib
 import json
@@ -18,18 +18,18 @@ ENDS = ("--wait", "--timeout", "120s")
 
 
 PATIENCE = {"startSeconds": 5, "readySeconds": 60, "retryFirstSeconds": 5, "retryMostSeconds": 20}
-WINDOW_S = 60  # of the error budget: the shortest that the operator takes
+WINDOW_S = 60  # of the error budget: the shortest that the operator accepts
 
 
 @dataclass(slots=True)
 class Release:
-    """It is in a namespace of its own."""
+    """The release, in a namespace of its own."""
 
     name: str
     values: Json
     folder: Path
     system: Kube = field(init=False)
-    _others: Json = field(default_factory=dict)  # than the values, which are in force
+    _others: Json = field(default_factory=dict)  # values in force besides the usual ones
     _logs: int = 0
 
     def __post_init__(self) -> None:
@@ -39,14 +39,14 @@ class Release:
         self._helm("install", CHART, "--create-namespace", *self._given())
 
     def set(self, **others: Any) -> None:
-        """These values beside the usual ones, and no more; nothing happens if they are in force."""
+        """Upgrade to the usual values and `others`, unless these are in force already."""
         if others != self._others:
             self._keep_log()
             self._others = others
             self._helm("upgrade", CHART, *self._given())
 
     def hurry(self) -> None:
-        """Patiences of seconds, and an error budget of a minute."""
+        """Upgrade to patience of seconds and an error budget of a minute, to keep tests short."""
         window = {"name": "INFADAPTER_ERROR_BUDGET_WINDOW_SECONDS", "value": f"{WINDOW_S}"}
         self.set(patience=PATIENCE, extraEnv=[*self.values["extraEnv"], window])
 

@@ -1,4 +1,4 @@
-"""The objects that these tests apply: profiles of the ladder on this machine, and services."""
+"""Objects that the tests apply: profiles of the ladder measured on this machine, services."""
 
 import asyncio
 import math
@@ -26,15 +26,17 @@ BUDGET_M = 900
 START_M = 300
 SIZES_M = (200, 300, 400, 500, 600, 700, 800, 900)
 ACCURATE = {"costWeight": "0.01", "loadingWeight": "0"}
-"""An objective for which the budget is there to be used: a step finds it full."""
-QUOTA_PERIOD_S = 0.1  # of the kernel's CPU limits: who has used up his part waits for the next
-FULLEST = 0.6  # of what saturates a server: it is not alone on the machine
+"""An objective under which plans use the whole budget, so that a step in load finds it full."""
+QUOTA_PERIOD_S = (
+    0.1  # of CPU limits: a process that has used up its quota waits for the next period
+)
+FULLEST = 0.6  # share of the saturation rate at most: other processes use the machine, too
 FLOOD_S, WARM_S = 4.0, 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rung:
-    """A network of the ladder as this machine runs it in a pod."""
+    """A network of the ladder, as measured in a pod on this machine."""
 
     variant: str
     accuracy: float
@@ -48,8 +50,8 @@ class Rung:
 
     def capacity_rps(self, cpu_m: int = BUDGET_M) -> float:
         """
-        The rate whose 99th percentile is still within the SLO: the tail of a queue with constant
-        service times (M/D/1), and a pause of the quota. 0 if even an idle server would be late.
+        Return the largest rate whose 99th percentile latency is within the SLO, by the tail of an
+        M/D/1 queue and a pause of the CPU quota. 0 if even an idle server would be late.
         """
         service_s = self.service_s / (cpu_m / 1000)
         pause_s = QUOTA_PERIOD_S * max(0.0, 1 - cpu_m / 1000)
@@ -64,12 +66,12 @@ class Rung:
 
 
 def calm_rps(rungs: Mapping[str, Rung]) -> float:
-    """What the middle network can serve with less than half of the budget."""
+    """Return a rate that the middle network serves with less than half of the budget."""
     return 0.35 * rungs["glyph-3"].capacity_rps()
 
 
 def measure(kube: Kube, variant: str) -> Rung:
-    """One pod that starts small, as in a rise of the load, and then has the whole budget."""
+    """Measure a pod that starts small, as in a rise in load, and then gets the whole budget."""
     name = f"measure-{variant}"
     template = server_template(variant, "glyphs")
     spec = template["spec"]
@@ -141,7 +143,7 @@ def profile(
 def as_measured(
     rung: Rung, sizes_m: Sequence[int] = SIZES_M, devices: Mapping[str, int] | None = None
 ) -> Profile:
-    """Its capacities as numbers; a size that serves nothing within the SLO is left out."""
+    """Return the profile with capacities as numbers, without sizes that serve under 1 rps."""
     allocations = tuple(
         ProfiledAllocation(
             size=PodSize(resources={CPU: cpu_m, **(devices or {})}),
@@ -162,7 +164,7 @@ def as_measured(
 
 
 def service(name: str, variants: Sequence[Json], **changes: Any) -> Json:
-    """Short times; a test changes what matters to it."""
+    """Return a service with short intervals and these fields of the spec changed."""
     spec = {
         "slo": {"latencyMilliseconds": SLO_MS, "percentile": PERCENTILE},
         "objective": {"accuracyWeight": "1", "costWeight": "0.1", "loadingWeight": "0.005"},

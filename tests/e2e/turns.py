@@ -1,9 +1,10 @@
 """
-Two workers of pytest on one cluster: what only waits for the API server or for a pod runs beside
-tests that measure no latency and count no writes, and beside others until what they measure has
-settled, as a node of two cores has room for both then.
+Turns of two pytest workers on one cluster, the worker "load" and the worker "beside".
 
-Each worker has a namespace; operator and Prometheus are those of the worker that carries the load.
+Tests of "beside" only wait for the API server or for a pod. They run at the same time as tests of
+"load" that measure no latency and count no writes, and as other tests until the values to be
+measured have settled: a node of two cores has room for both then. Each worker has a namespace;
+operator and Prometheus are those of "load".
 """
 
 import contextlib
@@ -18,7 +19,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 LOAD, BESIDE = "load", "beside"
-"""The groups of tests, one for each worker."""
+"""The two groups of tests, one for each worker."""
 
 WITHOUT_PODS = ("test_chart",)
 MODULES_BESIDE = (
@@ -30,24 +31,24 @@ MODULES_BESIDE = (
     "test_quota",
 )
 """
-In the order in which they run: short tests first, as the load waits for the end of one. The longest
-of a module are its last, and come when there is room for minutes.
+The modules of "beside" in the order in which they run: short tests first, because "load" waits for
+a test to end. The longest tests of a module are its last, and run when there is room for minutes.
 """
 
 WAITS_S = 1800.0
-"""For a turn: longer than all that measures takes."""
+"""The longest wait for a turn: longer than all tests that measure take together."""
 
 ROOMY = "roomy"
-"""The mark of a test beside which another may run."""
+"""The pytest mark of tests during which tests of the other worker may run."""
 
 Room = Callable[[], contextlib.AbstractContextManager[None]]
-"""A block beside which another may run."""
+"""Makes a context during which tests of the other worker may run."""
 
 
 class Turns:
     """
-    The load's worker keeps the turn from test to test until one is roomy; the other one takes it
-    for a test at a time, and not while the first one waits for it.
+    The turn of two workers, as locked files in a common folder. "load" keeps it from test to test
+    until one is roomy; "beside" takes it for one test at a time, unless "load" waits for it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -67,7 +68,7 @@ class Turns:
 
     @contextlib.contextmanager
     def room(self, *, pods: bool = True) -> Iterator[None]:
-        """In a test that has the turn: until what it measures has settled. `pods`: theirs, too."""
+        """Give up the turn within the block. `pods`: whether the other worker may run pods."""
         if not pods:
             self._path("full").touch()
         self.leave()
@@ -78,7 +79,7 @@ class Turns:
             self._path("full").unlink(missing_ok=True)
 
     def leave(self) -> None:
-        """Whoever waits beside may run, from now on or again."""
+        """Let the other worker run."""
         if self._held is not None:
             self._path("wanted").unlink(missing_ok=True)
             self._held.close()
@@ -86,13 +87,13 @@ class Turns:
         self._path("begun").touch()
 
     def end(self) -> None:
-        """This worker has no more tests."""
+        """End this worker, which has no more tests."""
         self.leave()
         if self._here is not None:
             self._here.close()
 
     def wait_for_the_other(self) -> None:
-        """Until the worker beside has ended, whose tests need what is taken down next."""
+        """Wait until "beside" has ended, since its tests need the operator that is removed next."""
         if self._here is None:
             self.leave()
             self._lock("here").close()
@@ -103,7 +104,7 @@ class Turns:
         unfinished.rename(self._path(name))
 
     def told(self, name: str) -> Any:
-        """By the load's worker; None: it has not told so."""
+        """Return what the worker "load" stored by this name, None if it has not."""
         path = self._path(name)
         return json.loads(path.read_text()) if path.exists() else None
 
@@ -116,7 +117,7 @@ class Turns:
     def _beside(self, item: pytest.Item) -> Iterator[None]:
         self._here = self._here or self._lock("here")
         if all(group_of(each.nodeid) == BESIDE for each in item.session.items):
-            self._path("begun").touch()  # nobody else will say so
+            self._path("begun").touch()  # no worker "load" would do so
         until_s = time.monotonic() + WAITS_S
         while not self._has_room(item):
             assert time.monotonic() < until_s, "the worker that carries the load lets nobody run"
@@ -129,7 +130,7 @@ class Turns:
         return self._path("begun").exists() and not is_full and not self._path("wanted").exists()
 
     def _lock(self, name: str) -> IO[str]:
-        """Until it is closed, or its process is gone."""
+        """Lock a file until it is closed or this process ends."""
         file = self._path(f"{name}.lock").open("w")
         fcntl.flock(file, fcntl.LOCK_EX)
         return file
@@ -139,7 +140,7 @@ class Turns:
 
 
 class TwoGroups(LoadScopeScheduling):  # type: ignore[misc]
-    """A worker for each group."""
+    """Assigns each group of tests to one worker."""
 
     def _split_scope(self, nodeid: str) -> str:
         return group_of(nodeid)
@@ -150,7 +151,7 @@ def group_of(nodeid: str) -> str:
 
 
 def in_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
-    """Those beside as their modules are listed; the load's as they were."""
+    """Sort the tests of "beside" by MODULES_BESIDE; the order of the others stays."""
     place = {f"e2e/{module}.py": number for number, module in enumerate(MODULES_BESIDE)}
     return sorted(items, key=lambda item: place.get("/".join(item.path.parts[-2:]), len(place)))
 

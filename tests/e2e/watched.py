@@ -1,4 +1,4 @@
-"""What a watch of pods and services tells afterwards: cores held, when the plan was reached."""
+"""Evaluate a watch of pods and services: cores held, and when the plan was reached."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ ENDED = ("Succeeded", "Failed")
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """All of one service as it was from `at_s` until the next one."""
+    """The state of one service and its pods from `at_s` until the next Moment."""
 
     at_s: float
     service: Json
@@ -35,7 +35,7 @@ class Moment:
 
     @property
     def held_m(self) -> int:
-        """Requests, or what is in force where that is more, also of pods that are leaving."""
+        """CPU held by pods, terminating ones too: the larger of request and limit in force."""
         return sum(
             max(cpu_wanted_m(pod), cpu_in_force_m(pod))
             for pod in self.pods.values()
@@ -44,7 +44,7 @@ class Moment:
 
     @property
     def told(self) -> str:
-        """Each pod, with its request and what is in force, for a log."""
+        """Each pod with its CPU request and the limit in force, for a log."""
         return ", ".join(
             f"{name} {cpu_wanted_m(pod)}/{cpu_in_force_m(pod)}m {'Ready' * (name in self.ready)}"
             for name, pod in sorted(self.pods.items())
@@ -64,7 +64,7 @@ class Moment:
 
     @property
     def is_as_planned(self) -> bool:
-        """As the status says and as the pods are: number, readiness, and size in force."""
+        """Whether status and pods agree with the plan: number, readiness, size in force."""
         progressing = self.condition("Progressing")
         says_so = (progressing.get("status"), progressing.get("reason")) == ("False", "AsPlanned")
         return says_so and self._planned() == sorted(map(_shape, self.pods.values()))
@@ -83,7 +83,7 @@ def _shape(pod: Json) -> tuple[object, ...]:
 
 
 def moments(seen: Sequence[Seen], name: str) -> list[Moment]:
-    """One for every event of the service itself and of its servers' pods."""
+    """Return a Moment for each event of the service and of its servers' pods."""
     return list(_moments(seen, name))
 
 
@@ -103,13 +103,13 @@ def _moments(seen: Sequence[Seen], name: str) -> Iterator[Moment]:
 
 
 def since(found: Sequence[Moment], at_s: float) -> list[Moment]:
-    """From a moment on, beginning with what was so then."""
+    """Return the moments from `at_s` on, and first the one in force then."""
     before = [one for one in found if one.at_s < at_s][-1:]
     return [*before, *(one for one in found if one.at_s >= at_s)]
 
 
 def longest_above_s(found: Sequence[Moment], limit_m: int, end_s: float) -> float:
-    """For how long without a break more was held."""
+    """Return the longest time without a break for which more than `limit_m` was held."""
     longest_s, began_s = 0.0, None
     for one in found:
         if one.held_m > limit_m:
@@ -120,7 +120,7 @@ def longest_above_s(found: Sequence[Moment], limit_m: int, end_s: float) -> floa
 
 
 def created(found: Sequence[Moment], after_s: float) -> dict[str, int]:
-    """How many pods each variant got after this moment; the API server tells whole seconds."""
+    """Count the pods created after `after_s` by variant; creation times are whole seconds."""
     made = {
         (variant_of(pod), name)
         for one in found
@@ -134,7 +134,7 @@ def created(found: Sequence[Moment], after_s: float) -> dict[str, int]:
 
 
 def messages(found: Sequence[Moment], kind: str) -> list[str]:
-    """What a condition has said, one after the other: for whoever asks why."""
+    """Return the successive messages of a condition, to explain a failure."""
     said = [
         f"{c.get('status')} {c.get('reason')}: {c.get('message')}"
         for c in (one.condition(kind) for one in found)
@@ -143,6 +143,6 @@ def messages(found: Sequence[Moment], kind: str) -> list[str]:
 
 
 def log_of(found: Sequence[Moment], start_s: float) -> str:
-    """What was said of the rollout, and then what was held, for whoever asks why."""
+    """Return the messages of the rollout and the CPU held over time, to explain a failure."""
     held = [f"{one.at_s - start_s:7.2f} s: {one.held_m}m held, {one.told}" for one in found]
     return "\n".join([*messages(found, "Progressing"), *messages(found, "Ready"), *held])
