@@ -1,4 +1,4 @@
-"""The CRDs on a real API server: what it takes, what it refuses, and how it shows an object."""
+"""The CRDs on a real API server: objects it accepts and refuses, and how kubectl shows them."""
 
 import copy
 import json
@@ -50,7 +50,7 @@ def wait_until(done: Any, seconds: float = 30) -> None:
 
 @pytest.fixture(scope="module")
 def custom() -> Iterator[client.CustomObjectsApi]:
-    """The API with the CRDs; those that a chart has installed are used as they are, and stay."""
+    """The API with the CRDs. CRDs that exist, such as a chart's, are used and not deleted."""
     config.load_kube_config()  # type: ignore[no-untyped-call]
     definitions: Any = client.ApiextensionsV1Api()
     objects = client.CustomObjectsApi()
@@ -126,7 +126,7 @@ def test_kubectl_refuses_all_of_it_and_names_the_field(
     cases = {f"case-{number}-end": case for number, case in enumerate(CASES["REFUSED"])}
     documents = [placed(case.document, namespace) for case in cases.values()]
     for name, document in zip(cases, documents, strict=True):
-        if cases[name].field:  # else the name itself is what is wrong
+        if cases[name].field:  # otherwise the object's name is wrong
             document["metadata"]["name"] = name
     file = tmp_path / "refused.yaml"
     file.write_text(yaml.safe_dump_all(documents))
@@ -141,7 +141,7 @@ def test_kubectl_refuses_all_of_it_and_names_the_field(
     errors = ran.stderr.split("Error from server")
     for name, case in cases.items():
         line = "".join(line for line in errors if name in line) or ran.stderr
-        typed = "typed patch" in line or "new object" in line  # there, paths are spelled otherwise
+        typed = "typed patch" in line or "new object" in line  # these write paths in another way
         assert (case.field.split("[")[0] if typed else case.field) in line, line
 
 

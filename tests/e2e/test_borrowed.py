@@ -1,4 +1,4 @@
-"""A Deployment that a service only borrows: it is changed while it is, and afterwards as before."""
+"""A Deployment adopted by `deploymentRef`: changed while a service uses it, restored afterwards."""
 
 import json
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ CPU_M = 250
 
 
 def deployment() -> Json:
-    """As its owner wrote it."""
+    """Return the Deployment as its owner wrote it."""
     labels = {"app": OWN}
     template = server_template("glyph-1", NAME, labels=labels)
     amounts = {"cpu": f"{CPU_M}m", "memory": "512Mi"}
@@ -43,7 +43,7 @@ def deployment() -> Json:
 
 @pytest.fixture(params=["client-side", "server-side"])
 def owner(request: pytest.FixtureRequest, kube: Kube, tmp_path: Path) -> Iterator[tuple[str, ...]]:
-    """How its owner applies it: a command that can be run again."""
+    """The command by which its owner applies it, and which must succeed again afterwards."""
     file = tmp_path / "theirs.json"
     file.write_text(json.dumps(deployment()))
     way = ("--server-side",) if request.param == "server-side" else ()
@@ -94,7 +94,7 @@ def test_a_borrowed_deployment_goes_back_to_what_it_was(
     wait_for("its pods are as they were", lambda: are_as_written(kube), 60)
     if their_pod["metadata"]["uid"] in {pod["metadata"]["uid"] for pod in pods(kube)}:
         assert all(restarts(pod) == 0 for pod in pods(kube))
-    run(*owner)  # without a conflict
+    run(*owner)  # must not conflict
 
 
 def assert_as_before(kube: Kube, before: Json) -> None:
@@ -122,7 +122,7 @@ def annotations(each: Json) -> Json:
 
 
 def template_without_sizes(each: Json) -> Json:
-    """A template that changed would have rolled the pods of somebody else."""
+    """Return its template without sizes. Any change in it would roll the owner's pods."""
     template: Json = json.loads(json.dumps(each["spec"]["template"]))
     template["spec"]["containers"][0].pop("resources")
     return template

@@ -1,4 +1,4 @@
-"""Everything that the chart and the manifests hold, before a real API server."""
+"""A real API server validates all objects of the chart and of the manifests."""
 
 import json
 import sys
@@ -49,7 +49,7 @@ def test_helm_would_install_it(values: Path, kube: Kube, schemas: None) -> None:
 
 
 def test_the_api_server_accepts_every_object_of_the_manifests(kube: Kube, tmp_path: Path) -> None:
-    """A dry run creates no namespace, so what is in one is tried in ours."""
+    """A dry run creates no namespace, so objects with a namespace are moved to the test's."""
     objects = list(yaml.safe_load_all(run("kubectl", "kustomize", str(ROOT / "manifests"))))
     for each in objects:
         if "namespace" in each["metadata"]:
@@ -58,6 +58,6 @@ def test_the_api_server_accepts_every_object_of_the_manifests(kube: Kube, tmp_pa
 
 
 def test_the_chart_is_tested_with_these_programs() -> None:
-    """The chart's own tests skip what they have no program for; here nothing is missing."""
+    """The chart's tests skip if a program is missing; with the programs here none may skip."""
     said = run(sys.executable, "-m", "pytest", "-q", str(ROOT / "tests/helm"))
     assert "skipped" not in said

@@ -1,4 +1,4 @@
-"""A second service, with a variant on a device, beside one which goes on."""
+"""A second service with a variant on a device, while another service keeps serving."""
 
 import time
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ FEW_RPS = 30.0
 
 @pytest.fixture
 def device(node: str, kube: Kube) -> Iterator[None]:
-    """A stand-in for two GPUs, unless the node has some."""
+    """Two GPUs that the node only advertises, unless it has real ones."""
     path = f"/api/v1/nodes/{node}/status"
     live = kube.request("GET", f"/api/v1/nodes/{node}")
     if int(live["status"]["allocatable"].get(DEVICE, 0)):
@@ -47,7 +47,7 @@ def advertise(kube: Kube, path: str, count: str | None) -> None:
 def lives(
     kube: Kube, operator: Kube, rungs: dict[str, Rung], device: None, deleted: list[Live]
 ) -> Iterator[tuple[Live, Live]]:
-    """One without, and one with it."""
+    """A service without a device, and one with it."""
     plain, small = Live(kube, "plain"), Live(kube, "small")
     kube.create("variantprofiles", profile(rungs[LARGE], (300,), {DEVICE: 1}))
     kube.create("inferenceservices", without_a_device(plain.name))
@@ -65,7 +65,7 @@ def lives(
 def test_a_second_service_runs_a_variant_on_a_device(
     lives: tuple[Live, Live], rungs: dict[str, Rung], figures: Figures
 ) -> None:
-    """Beside the first one, which goes on; its larger network is measured on a device only."""
+    """Its larger network has a profile for the device only. The first service must not suffer."""
     first, live = lives
     low_rps = 0.3 * rungs[LARGE].capacity_rps(300)
     few, low = even(FEW_RPS, 3600), even(low_rps, 3600)
@@ -97,6 +97,6 @@ def with_a_device(name: str) -> Json:
 
 
 def _with_surge(document: Json, devices: Json) -> Json:
-    """Others need the node meanwhile."""
+    """Limit the surge, since other tests use the node at the same time."""
     document["spec"]["scaling"]["maxSurge"] = {"cpu": "300m", **devices}
     return document

@@ -1,6 +1,7 @@
 """
-What does not come: variants without an image or with a crash, and a registry that is away while
-everything rolls. The operator waits seconds here, not minutes.
+Pods that do not become Ready: variants whose image is missing or whose container crashes, and a
+rolling update of all variants while their image is unavailable. The operator's patience is set to
+seconds.
 """
 
 import contextlib
@@ -35,13 +36,13 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 Json = dict[str, Any]
 
-GONE = "localhost:9/none:1"  # nothing listens there: each pull fails at once
+GONE = "localhost:9/none:1"  # nothing listens at this port, so each pull fails at once
 GOOD, BAD = "glyph-1", "glyph-3"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def impatient(release: Release, burning: Load) -> None:
-    """That service needs a while as well."""
+    """Shorten patience, with the service `burning` running, which needs time to start, too."""
     release.hurry()
 
 
@@ -54,10 +55,10 @@ def crashing(template: Json) -> None:
     template["spec"]["containers"][0] |= {"command": command, "args": []}
 
 
-# --- a variant ---------------------------------------------------------------------------------
+# --- one failing variant -----------------------------------------------------------------------
 
 FEW_RPS = 10.0
-TRIED_S = 25.0  # with the retries after 5 s and 10 s
+TRIED_S = 25.0  # includes the retries after 5 s and 10 s
 
 
 DAMAGED = {"no-image": without_image, "crash": crashing}
@@ -65,7 +66,7 @@ DAMAGED = {"no-image": without_image, "crash": crashing}
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """A service with a variant that does not come, and what became of its requests."""
+    """A service with a variant that does not become Ready, and the outcomes of its requests."""
 
     made_s: float
     served_s: float
@@ -76,7 +77,7 @@ class Tried:
 
 @pytest.fixture(scope="module")
 def tried(kube: Kube, rungs: dict[str, Rung], impatient: None) -> dict[str, Tried]:
-    """All at once: they have next to no load, and wait for the clock."""
+    """Run all services at the same time: they have little load and mostly wait."""
     made_s = time.time()
     try:
         with recording(kube, "pods", "inferenceservices") as recorder:
@@ -111,7 +112,7 @@ def when_it_serves(live: Live) -> float:
 def test_a_variant_that_does_not_come_is_done_without(
     name: str, cause: str, words: str, tried: dict[str, Tried], figures: Figures
 ) -> None:
-    """Its network is the more accurate one, so that it is planned whenever it may be."""
+    """The failing variant is the more accurate one, so it is planned whenever it is allowed."""
     one = tried[name]
     keep_log(name, log_of(one.found, one.made_s))
     figures.note(f"{name}: to the first pod with traffic, s", one.served_s - one.made_s)
@@ -125,7 +126,7 @@ def test_a_variant_that_does_not_come_is_done_without(
 
 
 def judge_absence(after: Sequence[Moment], cause: str, words: str) -> None:
-    """What the status says from the first served request on."""
+    """Check the conditions from the first served request on."""
     assert {available(one, BAD)[:2] for one in after} == {("False", cause)}
     assert words in available(after[-1], BAD)[2]
     assert {available(one, GOOD)[0] for one in after} == {"True"}
@@ -140,7 +141,7 @@ def planned(one: Moment) -> set[str]:
 
 
 def available(one: Moment, name: str) -> tuple[str, str, str]:
-    """Status, reason and message of what is said of one variant."""
+    """Return status, reason and message of a variant's condition Available."""
     told = (v for v in one.status.get("variants") or () if v["variant"] == name)
     conditions = (c for v in told for c in v.get("conditions") or ())
     said: Json = next((c for c in conditions if c["type"] == "Available"), {})
@@ -156,17 +157,17 @@ def events_of(kube: Kube, name: str, reason: str) -> list[str]:
     ]
 
 
-# --- a registry that is away while all rolls -----------------------------------------------------
+# --- a rolling update without its image ----------------------------------------------------------
 
 ROLLED_S = 60.0
 ROLLED_BUDGET_M = 600
 MOST_MADE = 2
-"""Pods of each variant in a minute: the one of the roll, and a retry."""
+"""Pods created per variant in a minute: one by the roll, and one by a retry."""
 
 
 @pytest.fixture
 def rolling(kube: Kube, rungs: dict[str, Rung], small_room: Room) -> Iterator[tuple[Live, Load]]:
-    """A service that needs both of its networks."""
+    """A service whose load needs both of its variants."""
     live = Live(kube, "roll")
     budget = {"cpu": f"{ROLLED_BUDGET_M}m"}
     body = service(live.name, healthy(live.name), budget=budget, objective=ACCURATE)
@@ -183,7 +184,7 @@ def rolling(kube: Kube, rungs: dict[str, Rung], small_room: Room) -> Iterator[tu
 
 
 def between_rps(rungs: dict[str, Rung]) -> float:
-    """More than the accurate one serves with the budget, and less than most mixtures of both."""
+    """Return a rate beyond the accurate variant's capacity, and within that of most mixtures."""
     least, most = (rungs[each].capacity_rps(ROLLED_BUDGET_M) for each in (BAD, GOOD))
     return least + (most - least) / 8
 

@@ -1,6 +1,6 @@
 """
-An error budget that burns: an hour compressed to a minute, for the operator by its setting and
-for Prometheus by the chart's own rules with shorter windows.
+An error budget that burns, with its hour shortened to a minute: for the operator by a setting, for
+Prometheus by the chart's rules with shorter windows.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""Traffic by the Gateway API: an HTTPRoute that carries the plan. The tests play the gateway."""
+"""Traffic through the Gateway API: an HTTPRoute with the plan's weights and a fake gateway."""
 
 import threading
 import time
@@ -21,15 +21,15 @@ Json = dict[str, Any]
 NAME = "routed"
 BUDGET_M, SURGE_M = 400, 300
 """
-There is no load, and others need the node meanwhile. A pod that waited for room there would be
-tried again, beside the plan, for as long as surge is left for it.
+Small, because there is no load and other tests use the node at the same time. A pod that found no
+room on it would be retried beside the plan as long as there is surge for it.
 """
 
 PARENT = {"name": "front", "group": "gateway.networking.k8s.io", "kind": "Gateway"}
 
 
 class Gateway(threading.Thread):
-    """Confirms each generation of the route, unless it is told to be slow."""
+    """A fake gateway, which confirms each generation of the route unless `slow`."""
 
     def __init__(self, kube: Kube) -> None:
         super().__init__(daemon=True)
@@ -63,7 +63,7 @@ class Gateway(threading.Thread):
         try:
             self.kube.patch("httproutes", NAME, {"status": {"parents": [parent]}}, "status")
         except Refused:
-            return  # it has changed meanwhile, or is gone
+            return  # the route has changed or is gone
 
 
 @pytest.fixture
@@ -76,12 +76,12 @@ def gateway(kube: Kube, schemas: None) -> Iterator[Gateway]:
 
 
 def demand(rps: float) -> Json:
-    """As if so much arrived: no gateway counts here."""
+    """Return `spec.demand` with a constant load, because the fake gateway counts no requests."""
     return {"query": f"vector({rps:.1f})"}
 
 
 def backends(kube: Kube) -> dict[str, int]:
-    """By Service: the weights that the route carries."""
+    """Return the route's weights by Service."""
     route = kube.find("httproutes", NAME) or {"spec": {}}
     [rule] = route["spec"].get("rules") or [{}]
     return {ref["name"]: ref["weight"] for ref in rule.get("backendRefs", ())}
@@ -139,7 +139,7 @@ def test_the_route_carries_the_plans_weights(
 
 
 def assert_weights_match(live: Live, rps: float, figures: Figures) -> None:
-    """Backends are the plan's targets, weighed by what each is to serve; behind each, its pods."""
+    """Assert that backends are the plan's targets, weighted by planned rate, with their pods."""
     plan, weights = live.plan, backends(live.kube)
     planned = {service_of(p): float(p["servedRps"]) for p in plan["allocations"]}
     figures.note("HTTPRoute: plan, weights", [plan["summary"], weights])

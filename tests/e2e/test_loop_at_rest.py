@@ -1,8 +1,8 @@
 """
-A service at rest: nothing is written, everything can be seen, and an operator may come and go.
+A service at rest: the operator writes nothing, metrics are complete, and a restart changes nothing.
 
-Its load is steady from its first seconds on, and one and the same in all of these tests: a rise is
-remembered for half an hour, as the load may rise so again, and moves plans meanwhile.
+Its load is steady from the first seconds on and the same in all tests of this module: the operator
+takes a rise into account for half an hour, during which it would change plans.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 Json = dict[str, Any]
 STILL_S = 20
-"""Before five intervals without a write are counted, which makes nine without a new plan."""
+"""Wait before the five intervals without writes, so that there are nine without a new plan."""
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def load(glyphs: Live, rungs: dict[str, Rung]) -> Iterator[Load]:
 
 @pytest.fixture(scope="module")
 def at_rest(glyphs: Live, load: Load) -> Live:
-    """Waited for once: the load does not change between the tests."""
+    """The settled service. Settling once suffices: the load is the same in all tests."""
     glyphs.settle(STILL_S, 300)
     return glyphs
 
@@ -51,8 +51,8 @@ WRITTEN_BY_US = {
 
 def test_at_rest_nothing_is_written(at_rest: Live, load: Load, figures: Figures) -> None:
     """
-    Five intervals of steady Poisson load. The API server's counters know no user, but at rest
-    nobody writes to these kinds; every object's version says the same.
+    Five intervals of steady Poisson load. The API server counts writes of all users, but at rest
+    nobody else writes to these kinds. The objects' resourceVersions are checked as well.
     """
     glyphs = at_rest
     before, writes, since_s = glyphs.versions(), write_counts(glyphs.kube), time.time()
@@ -68,7 +68,7 @@ def test_at_rest_nothing_is_written(at_rest: Live, load: Load, figures: Figures)
 
 
 def write_counts(kube: Kube) -> dict[tuple[str, str], int]:
-    """Requests so far by verb and kind, of the kinds that the operator writes."""
+    """Return the API server's write requests so far, by verb and kind that the operator writes."""
     counts: dict[tuple[str, str], int] = {}
     for line in kube.text("/metrics").splitlines():
         if not line.startswith("apiserver_request_total{"):
@@ -92,7 +92,7 @@ ABSENT_AT_REST = (
     *("infadapter_blocked_total", "infadapter_progress_rest"),
     "infadapter_slo_error_budget_ratio",
 )
-"""What has no value while all that is planned comes, and in a service's first hour."""
+"""Metrics without a value while no pod fails, and in the first hour of a service."""
 
 
 def test_the_dashboard_shows_data(glyphs: Live, load: Load, prometheus: Prometheus) -> None:
@@ -102,7 +102,7 @@ def test_the_dashboard_shows_data(glyphs: Live, load: Load, prometheus: Promethe
 
 
 def _empty_panels(glyphs: Live, prometheus: Prometheus) -> list[str]:
-    """What became of requests is counted a minute later, when it is final."""
+    """Return the panels without data. Outcomes of requests appear a minute late, when final."""
     board = json.loads((ROOT / "helm/infadapter/dashboards/infadapter.json").read_text())
     words = {"namespace": glyphs.kube.namespace, "service": glyphs.name, "__rate_interval": "15s"}
     empty = []
@@ -116,7 +116,7 @@ def _empty_panels(glyphs: Live, prometheus: Prometheus) -> list[str]:
 
 
 def test_the_alerts_are_evaluated_and_quiet(glyphs: Live, prometheus: Prometheus) -> None:
-    """Those of services that are gone may still look back on them."""
+    """Alerts of deleted services may still fire, because their windows reach back."""
     assert {rule["health"] for rule in prometheus.rules()} == {"ok"}
     firing = [alert["metric"] for alert in prometheus.query('ALERTS{alertstate="firing"}')]
     ours = [alert for alert in firing if alert.get("service", glyphs.name) == glyphs.name]
@@ -126,7 +126,7 @@ def test_the_alerts_are_evaluated_and_quiet(glyphs: Live, prometheus: Prometheus
 def test_prometheus_scrapes_operator_router_and_servers(
     glyphs: Live, operator: Kube, prometheus: Prometheus
 ) -> None:
-    """A new pod is found within seconds."""
+    """Service discovery must find a new pod within seconds."""
 
     def unseen() -> set[str]:
         up = {series["metric"]["pod"] for series in prometheus.query("up == 1")}
@@ -143,9 +143,9 @@ def test_prometheus_scrapes_operator_router_and_servers(
 def test_an_operator_restart_changes_nothing(
     at_rest: Live, operator: Kube, load: Load, figures: Figures
 ) -> None:
-    """Killed without a warning, under load."""
+    """The operator is killed under load without a grace period."""
     glyphs = at_rest
-    glyphs.settle(INTERVAL_S)  # it was still at rest when the tests before have ended
+    glyphs.settle(INTERVAL_S)  # it is still at rest from the tests before
     plan, before = glyphs.plan, glyphs.versions()
     old, killed_s = operator_pod(operator), time.time()
     keep_log("operator-killed", run("kubectl", "logs", "-n", operator.namespace, old))

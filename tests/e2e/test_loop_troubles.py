@@ -1,5 +1,5 @@
 """
-The same service while something goes wrong, and its end.
+The service of test_loop_at_rest while Prometheus fails, and its deletion.
 """
 
 import time
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600), pytest.mark.roomy]
 
 @pytest.fixture
 def without_reserve(glyphs: Live) -> Iterator[None]:
-    """Auto keeps a reserve for jumps like those of the tests before, whatever the load is now."""
+    """Forecast without a reserve: Auto would keep one for jumps in load as in earlier tests."""
 
     def forecast(method: str) -> None:
         body = {"spec": {"forecast": {"method": method}}}
@@ -34,7 +34,7 @@ def without_reserve(glyphs: Live) -> Iterator[None]:
 def test_a_killed_prometheus_holds_the_plan(
     glyphs: Live, rungs: dict[str, Rung], prometheus: Prometheus, figures: Figures
 ) -> None:
-    """The load falls meanwhile, so that a plan which is not held would shrink."""
+    """The load falls at the same time, so that a plan which is not held would shrink."""
     busy_rps = 0.7 * rungs["glyph-3"].capacity_rps()
     with going_on(glyphs.url, even(busy_rps, 3600)) as load:
         glyphs.settle(EVEN_S)
@@ -63,7 +63,7 @@ def test_a_killed_prometheus_holds_the_plan(
     assert share(outcomes, lambda o: o.answered) >= 0.999
 
 
-# --- the end -----------------------------------------------------------------------------------
+# --- deletion ----------------------------------------------------------------------------------
 
 
 def test_deleting_the_service_leaves_nothing_behind(

@@ -1,7 +1,8 @@
 """
-A service whose pods hold all networks of the ladder: what a burst costs, and what a floor forbids.
+A service whose pods hold several networks of the ladder as operating points: in a burst accuracy
+falls, and with an accuracy floor no less accurate network answers.
 
-Its profile follows from those of the networks, as a user's would who groups what he has measured.
+Its profile is grouped from the networks' measured profiles, as a user would do.
 """
 
 import time
@@ -27,14 +28,14 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 NAME, LADDER = "grouped", "ladder"
 GROUPED = ("glyph-1", "glyph-2", "glyph-3")
 FOLDER = "/models/grouped"
-CALM = 0.1  # of what the most accurate network serves with the whole budget
+CALM = 0.1  # times the capacity of the most accurate network at the whole budget
 MOSTLY = 0.6
-"""Of the answers: one at a time costs twice the CPU that it does in a flood, which was measured."""
+"""Share of answers. A single request costs twice the CPU of one in the flood that was measured."""
 
-CALM_S = 5.0  # alone, of which the answers are counted
-BURST_S = 5.0  # over before the next plan's pods could come
-FLOOR = 0.9  # above glyph-1 and glyph-2
-HEARD_S = 5.0  # from a floor in the spec to the router: a look, a planning, and a second
+CALM_S = 5.0  # of calm load, whose answers are counted
+BURST_S = 5.0  # shorter than the start of a new plan's pods
+FLOOR = 0.9  # above the accuracies of glyph-1 and glyph-2
+HEARD_S = 5.0  # until a floor in the spec reaches the router
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ def test_a_burst_costs_accuracy_and_a_floor_is_kept(
 
 
 def in_a_burst(live: Live, rungs: dict[str, Rung], figures: Figures) -> None:
-    """More than the most accurate network serves in the pod that is there."""
+    """A burst beyond the most accurate network's capacity is answered in time by faster ones."""
     burst = burst_of(live, rungs)
     answered_by = points(burst)
     figures.note("grouped, in a burst: answered within the SLO", share(burst, in_time), ">= 0.95")
@@ -102,14 +103,14 @@ def in_a_burst(live: Live, rungs: dict[str, Rung], figures: Figures) -> None:
 
 
 def burst_of(live: Live, rungs: dict[str, Rung]) -> list[Outcome]:
-    """Half-way from what the most accurate network serves in the planned pod to the fastest one."""
+    """Send a burst half-way between the planned pod's capacities at its best and fastest point."""
     cpu_m = cpu_millicores(live.plan["allocations"][0]["resources"]["cpu"])
     slow_rps, fast_rps = (rungs[GROUPED[n]].capacity_rps(cpu_m) for n in (-1, 0))
     return Load(live.url, even((slow_rps + fast_rps) / 2, BURST_S)).wait()
 
 
 def under_a_floor(live: Live, rungs: dict[str, Rung], figures: Figures) -> None:
-    """What is below it answers nothing any more, though the pods could."""
+    """Networks below the floor must answer nothing, although the pods could use them."""
     live.kube.patch("inferenceservices", NAME, {"spec": {"accuracyFloor": str(FLOOR)}})
     time.sleep(HEARD_S)
     answered_by = points(burst_of(live, rungs))
@@ -118,6 +119,6 @@ def under_a_floor(live: Live, rungs: dict[str, Rung], figures: Figures) -> None:
 
 
 def points(outcomes: Sequence[Outcome]) -> dict[str, float]:
-    """The share of the answers that each operating point gave."""
+    """Return the share of the answers by operating point."""
     counts = Counter(o.point for o in outcomes if o.answered and o.point)
     return {point: n / counts.total() for point, n in counts.items()}

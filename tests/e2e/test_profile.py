@@ -1,4 +1,4 @@
-"""A clone of a pod is measured, by somebody who may do nothing else, and it always goes."""
+"""Profiling a clone of a pod with minimal permissions; the clone is always deleted."""
 
 import json
 import os
@@ -31,7 +31,7 @@ GOAL = ("--slo-ms", "400", "--percentile", "90")
 
 @pytest.fixture(scope="module")
 def kinds(kube: Kube) -> Iterator[None]:
-    """Profiles take no operator: where none is, the kinds are installed for as long as it takes."""
+    """Install the CRDs for these tests, unless they exist: profiling needs no operator."""
     files = str(ROOT / "manifests/crds")
     ours = not has_crds(kube)
     if ours:
@@ -44,7 +44,7 @@ def kinds(kube: Kube) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def deployment(kube: Kube, node: str, kinds: None) -> Iterator[str]:
-    """A pod that carries load, behind a Service."""
+    """A Deployment with one serving pod behind a Service."""
     labels = {"app": OWN}
     template = server_template("glyph-1", MODEL, labels=labels)
     container = template["spec"]["containers"][0]
@@ -65,7 +65,7 @@ def deployment(kube: Kube, node: str, kinds: None) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def user(kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of somebody with the Role of the examples, and nothing else."""
+    """The environment of a user who has only the Role of the examples."""
     space = ("-n", kube.namespace)
     run("kubectl", "apply", *space, "-f", str(ROOT / "manifests/examples/profiler.yaml"))
     run("kubectl", "create", *space, "serviceaccount", USER)
@@ -94,7 +94,7 @@ def test_an_interrupt_leaves_nothing(
 def test_whoever_is_killed_leaves_a_job_that_ends_by_itself(
     kube: Kube, deployment: str, user: dict[str, str]
 ) -> None:
-    """Its lease, two minutes from when it was last renewed, is shortened here."""
+    """The Job ends two minutes after its lease was last renewed; the test shortens that."""
     ran = start(kube, user, *SIZES, "--seconds", "60")
     began_s = time.monotonic()
     wait_for("the generator runs", lambda: len(left(kube)) == 2, 120)
@@ -208,6 +208,6 @@ def _ready(kube: Kube, labels: dict[str, str]) -> bool:
 
 
 def _spec(kube: Kube) -> tuple[Json, list[Json]]:
-    """The Deployment as it is written, and its pods as they are."""
+    """Return the specs of the Deployment and of its pods."""
     pods = kube.list("pods", f"app={OWN}")
     return kube.get("deployments", OWN)["spec"], [pod["spec"] for pod in pods]

@@ -1,4 +1,4 @@
-"""A namespace whose quota is the budget: a service at the defaults is rolled within it."""
+"""A ResourceQuota equal to the budget: rolling updates of a service must fit in it."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +32,7 @@ ROLLED_S = 60.0
 
 @pytest.fixture(scope="module")
 def quota(kube: Kube, rungs: dict[str, Rung]) -> Iterator[str]:
-    """Of all of the namespace, which is empty: its path."""
+    """The path of a quota on the namespace, which must be empty before."""
     wait_for("pods of tests before have gone", lambda: not kube.list("pods"), 120)
     body = {"metadata": {"name": "budget"}, "spec": {"hard": {"requests.cpu": f"{QUOTA_M}m"}}}
     path = f"/api/v1/namespaces/{kube.namespace}/resourcequotas"
@@ -43,7 +43,7 @@ def quota(kube: Kube, rungs: dict[str, Rung]) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def live(kube: Kube, operator: Kube, rungs: dict[str, Rung], quota: str) -> Iterator[Live]:
-    """Pods of one size; `maxSurge` is not said, and so is as much as the budget."""
+    """A service with pods of one size. `maxSurge` is not set, so it equals the budget."""
     small = replace(as_measured(rungs[RUNG], (SIZE_M,)), variant=PROFILE)
     kube.create("variantprofiles", write_document(ProfileDocument(profile=small)))
     scaling = {"intervalSeconds": 2, "minReplicas": PODS}
@@ -68,7 +68,7 @@ def served(which: str = "the first") -> Json:
 
 @dataclass(frozen=True, slots=True)
 class Rolled:
-    """Of a roll: how long until all is as planned, what was seen, what became of requests."""
+    """A finished roll: its duration until all is as planned, the watch, outcomes of requests."""
 
     took_s: float
     found: Sequence[Moment]
@@ -111,7 +111,7 @@ def judge(what: str, one: Rolled, figures: Figures) -> None:
 def test_a_changed_template_is_rolled_within_a_quota_that_is_the_budget(
     live: Live, quota: str, figures: Figures
 ) -> None:
-    """The first pod beyond it was refused, and the roll stood still."""
+    """Regression: the first pod beyond the quota was refused, and the roll did not continue."""
     changed = {"spec": {"variants": [served("the second")]}}
     one = rolled(live, lambda: live.kube.patch("inferenceservices", NAME, changed))
     judge("a template", one, figures)
@@ -120,7 +120,7 @@ def test_a_changed_template_is_rolled_within_a_quota_that_is_the_budget(
 
 
 def test_a_restart_that_the_quota_keeps_out_makes_its_room(live: Live, figures: Figures) -> None:
-    """As by `kubectl rollout restart`: the platform begins it, and its first pod is refused."""
+    """As by `kubectl rollout restart`: the platform begins the roll; its first pod is refused."""
     annotations = {"kubectl.kubernetes.io/restartedAt": "2026-01-01T00:00:00Z"}
     body = {"spec": {"template": {"metadata": {"annotations": annotations}}}}
     name = target_name(NAME, Target(RUNG))
@@ -138,7 +138,7 @@ def used_m(kube: Kube, quota: str) -> int:
 
 
 def refusals(kube: Kube) -> list[str]:
-    """What the service's ReplicaSets were told of pods that they may not make."""
+    """Return the events of pods that the quota refused to the service's ReplicaSets."""
     return [
         e["message"]
         for e in kube.list("events")
