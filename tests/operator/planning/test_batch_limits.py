@@ -1,4 +1,4 @@
-"""The batch limit is part of an allocation: planned, carried to pods, and counted by them."""
+"""The batch limit is part of an allocation: it is planned, passed to pods, and observed."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ TARGET = Target("resnet18")
 
 
 def a_row(cpu: str, batch_size: int, rps: float) -> Json:
-    """A capacity as the profiler writes it: goodput, of which at most so many are missed."""
+    """Return an allocation as the profiler writes it: its capacity misses 1 % at most."""
     known = {"latencyMilliseconds": 750, "percentile": 99, "rps": str(rps), "missedRatio": "0.01"}
     return {"resources": {"cpu": cpu}, "batchSize": batch_size, "capacity": [known]}
 
@@ -35,7 +35,7 @@ BOTH = (a_row("1", 1, 10), a_row("2", 1, 20), a_row("1", 8, 25), a_row("2", 8, 4
 
 
 def planned(service: Service, demand_rps: float) -> tuple[int, int, int]:
-    """Pods, millicores and batch limit."""
+    """Return pods, millicores and batch limit of the plan."""
     objective = Objective(budget={CPU: 20_000}, cost_weight=0.5)
     solution = solve(Problem(variants=service.variants, demand_rps=demand_rps, objective=objective))
     (group,) = solution.groups
@@ -48,7 +48,7 @@ def test_the_batch_limit_that_needs_the_fewest_cores_is_planned() -> None:
 
 
 def test_batches_that_make_requests_late_are_not_planned() -> None:
-    """Larger ones are not better by themselves: goodput within the SLO is what counts."""
+    """Larger batches are planned only if more requests are answered within the SLO."""
     slow = (a_row("1", 1, 10), a_row("2", 1, 20), a_row("1", 8, 4), a_row("2", 8, 9))
     assert planned(a_service_with(*slow), 18.0)[2] == 1
 
@@ -86,7 +86,7 @@ def test_a_batch_limit_is_not_changed_in_place() -> None:
 
 
 def test_a_deployment_that_exists_has_one_batch_limit_for_each_size() -> None:
-    """Nobody could tell its pods of another, nor from them which one they have."""
+    """A borrowed Deployment's pods can neither be given a limit nor show the one they have."""
     borrowed = {"deploymentRef": {"name": "mine"}}
     with pytest.raises(ProfileUnfit, match=r"cpu=1 with several batch sizes: keep the one"):
         a_service_with(*BOTH, **borrowed)

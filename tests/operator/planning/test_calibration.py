@@ -1,4 +1,4 @@
-"""What pods deliver, learnt from what they miss."""
+"""Calibration: the ratio of delivered to profiled capacity, learnt from missed requests."""
 
 import math
 from dataclasses import replace
@@ -39,7 +39,7 @@ def a_pod(name: str = "one", millicores: int = 2000, **changes: object) -> Pod:
 def lessons(
     *rates: tuple[float, float], pod: Pod | None = None, start: CapacityCalibration | None = None
 ) -> CapacityCalibration:
-    """After a first look, one lesson for each pair of what arrived and what was missed."""
+    """Return the calibration after a first cycle and one update for each (arrived, missed)."""
     observed = Observed(pods=(pod or a_pod(),))
     learnt = calibrated_by(SERVICE, start or CapacityCalibration(), observed, {}, 0.0)
     for number, (arrived_rps, missed_rps) in enumerate(rates, 1):
@@ -62,7 +62,7 @@ def test_a_full_pod_that_misses_nothing_can_do_what_it_carried_and_a_little_more
 
 @pytest.mark.parametrize("filled", [0.5, 0.9, 0.98])
 def test_a_pod_that_is_not_full_shows_no_more_than_the_profile(filled: float) -> None:
-    """In a steady world the ratio climbed to 1.1, and pods at rest were exchanged for too few."""
+    """Regression: at steady load the ratio rose to 1.1, and too few pods were planned."""
     assert ratio_after(*[(filled * CAPACITY_RPS, 0.0)] * 1000) == 1.0
 
 
@@ -142,7 +142,7 @@ def test_ratios_stay_within_bounds(loads: list[tuple[float, float]]) -> None:
 
 @pytest.mark.parametrize("true_ratio", [0.7, 0.9, 1.1])
 def test_comes_to_the_load_at_which_as_much_is_missed_as_is_tolerated(true_ratio: float) -> None:
-    """A pod that misses more the fuller it is, always sent what it is thought to serve."""
+    """The pod gets the load it is believed to serve, and misses more the fuller it is."""
     most_rps, learnt = true_ratio * CAPACITY_RPS, lessons()
     for number in range(1, 2000):
         sent_rps = 0.95 * CAPACITY_RPS * learnt.ratios.get(CPU_SMALL, 1.0)
@@ -176,8 +176,8 @@ def test_what_was_derived_of_ratios_is_not_kept_for_ever() -> None:
 @given(st.floats(0.8, 0.99))
 def test_pods_slower_than_profiled_are_known_for_the_price_of_seconds(speed: float) -> None:
     """
-    Full as they are planned, and believed at first. No more is missed until they are known than all
-    that arrives in ln(1 / speed) / ADAPTATION_PER_S seconds, and in one lesson: 3.7 s for 0.8.
+    Pods get their believed capacity. Until calibration is right, they miss no more requests than
+    arrive in ln(1 / speed) / ADAPTATION_PER_S seconds and in one update: 3.7 s for 0.8.
     """
     learnt, observed = lessons(), Observed(pods=(a_pod(),))
     missed_s, at_s = 0.0, 0.0

@@ -107,7 +107,7 @@ def test_what_fits_is_found_once_for_as_long_as_the_variants_are_the_same(
 
 @pytest.mark.parametrize("resize", Resize)
 def test_a_pod_holds_what_it_was_asked_to_grow_to_unless_that_is_refused(resize: Resize) -> None:
-    """As the scheduler and a quota count; planning and rollout by one rule."""
+    """Planning and rollout count as the kube-scheduler and quotas do."""
     pod = a_pod("small-0", 1000, wanted=4000, resize=resize)
     holds = 1000 if resize is Resize.REFUSED else 4000
     assert held([pod]) == {CPU: holds}

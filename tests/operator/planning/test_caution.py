@@ -1,4 +1,4 @@
-"""What a plan gives up while the error budget burns, and what it must not."""
+"""Caution: what plans may give up while the error budget burns, and what not."""
 
 from dataclasses import replace
 
@@ -191,7 +191,7 @@ MIXED = a_service(variants=(GROUPED, SMALL))
 
 
 def exact(plan: Plan) -> Plan:
-    """As it is worth without caution."""
+    """Return the plan evaluated without caution."""
     return evaluate(problem_for(MIXED, NOTHING, sum(plan.served_rps.values())), plan.groups)
 
 
@@ -209,7 +209,7 @@ def test_caution_tells_points_as_accurate_as_they_are(rps: float, pressure: floa
 
 @pytest.mark.parametrize("pressure", [0.25, 0.75, 1.0])
 def test_a_plan_with_points_is_kept_by_caution_as_it_stands(pressure: float) -> None:
-    """Without a change there is nothing to tell anew, and no pod to move."""
+    """If nothing changes, the plan must be the same object: nothing to report, no pod to move."""
     first = decided(pressure, 30.0, service=MIXED)
     pods = tuple(
         a_pod(f"{group.target.variant}-{n}", group.allocation.cpu_millicores)

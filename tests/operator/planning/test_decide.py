@@ -30,7 +30,7 @@ EMPTY = Observed()
 
 
 def a_history(*pieces: tuple[int, float]) -> History:
-    """`pieces` are (seconds, rps); the last ends now."""
+    """Return a history of (seconds, rps) pieces, the last of which ends now."""
     rates = [rps for seconds, rps in pieces for _ in range(seconds)]
     start_s = NOW_S - len(rates) + 1
     return History(tuple(Sample(start_s + i, rps) for i, rps in enumerate(rates)))
@@ -66,7 +66,7 @@ def decided(
 
 
 def running(plan: Plan) -> Observed:
-    """All that is planned, Ready."""
+    """Return an observation in which all planned pods are Ready."""
     pods = (
         a_pod(f"{g.target.variant}-{i}", g.target.variant, g.allocation.cpu_millicores)
         for g in plan.groups
@@ -106,7 +106,7 @@ def test_scales_up_at_once_and_down_only_after_the_stabilisation() -> None:
 
 
 def test_a_window_starts_nothing_for_a_load_that_is_over() -> None:
-    """One accurate pod runs, and the plan for the peak, now over, was never begun."""
+    """One accurate pod runs. The plan for a peak that has passed was never begun."""
     service = a_service(quantile=0.5, stabilization_s=60.0)
     before = decided(service, a_history((1700, 14.0)))
     high = decided(service, a_history((1700, 14.0), (6, 60.0)), before)
@@ -147,7 +147,7 @@ def test_no_load_is_still_a_demand() -> None:
 def test_a_load_that_has_outgrown_two_plans_in_turn_is_planned_for_ahead(
     outgrown: int, planned_rps: float
 ) -> None:
-    """One may be a step that fell between two cycles: that is not counted again as a slope."""
+    """A single outgrown plan may be a step between two cycles, which must not count as a slope."""
     service = a_service(budget={CPU: 60_000})
     before = decided(service, a_history((600, 20.0)))
     before = replace(before, decided_at_s=NOW_S - 1.0, outgrown=outgrown)
@@ -159,7 +159,7 @@ def test_a_load_that_has_outgrown_two_plans_in_turn_is_planned_for_ahead(
 
 
 def test_while_surge_is_held_one_outgrown_plan_tells_of_a_rise() -> None:
-    """The next plan that is outgrown would start its pods beside those of two others."""
+    """Otherwise the next outgrown plan would start pods beside those of two other plans."""
     service = a_service(budget={CPU: 60_000})
     before = decided(service, a_history((600, 20.0)))
     before = replace(before, decided_at_s=NOW_S - 1.0)
@@ -232,7 +232,7 @@ def test_keeps_the_best_effort_through_a_noisy_overload() -> None:
 
 
 def test_in_an_overload_no_pod_starts_for_a_thousandth_more() -> None:
-    """Three pods of a third of the budget serve 60.03 rps, one that has all of it 60."""
+    """Three pods, a third of the budget each, serve 60.03 rps; one with all of it serves 60."""
     thirds = Allocation(size=PodSize(resources={CPU: 1000}), capacity_rps=20.01)
     whole = Allocation(size=PodSize(resources={CPU: 3000}), capacity_rps=60.0)
     service = a_service(variants=(replace(SMALL, allocations=(thirds, whole)),), budget={CPU: 3000})
@@ -255,7 +255,7 @@ def test_leaves_the_best_effort_when_the_load_fits_again() -> None:
 @example(before=115.0, after=100.0, budget=8)
 @example(before=31.0, after=19.0, budget=8)  # another plan starts what takes longest to load
 def test_a_kept_plan_serves_and_is_nearly_as_good(before: float, after: float, budget: int) -> None:
-    """As good as what would replace it, less the way there; that serves the load's noise, too."""
+    """It is as good as its replacement less the transition; that must cover noise, too."""
     service = a_service(budget={CPU: budget * 1000})
     first = decided(service, a_history((600, before)))
     kept = decision_of(service, a_history((600, after)), running(first.plan), first, NOW_S)
@@ -268,7 +268,7 @@ def test_a_kept_plan_serves_and_is_nearly_as_good(before: float, after: float, b
             best = lasting if lasting.plan.feasible else fresh
             slowest_s = max(variant.load_time_s for variant in service.variants)
             way = 2 * service.objective.cost_weight * (START_S + slowest_s) / MOST_DWELL_S
-            loading = service.objective.loading_weight  # of what must start, for it alone
+            loading = service.objective.loading_weight  # the most that loading costs
             worth = _value(service, best, after) - way - loading - WORTH_MOVING
             assert _value(service, kept, after) >= worth
 
@@ -327,7 +327,7 @@ def test_what_runs_is_kept_on_first_data_also_where_nothing_was_decided_before()
 
 
 def test_after_a_gap_in_the_data_nothing_is_taken_away_at_once() -> None:
-    """What was not seen may have been much; one sample of little says nothing of it."""
+    """The load in a gap may have been high; one low sample after it does not show otherwise."""
     busy = decided(a_service(), a_history((1800, 60.0)))
     seen = a_history((1800, 60.0), (600, 0.0), (1, 2.0)).samples
     gap = History((*seen[:1800], seen[-1]))
@@ -398,7 +398,7 @@ def test_says_what_was_rejected_and_why() -> None:
 
 
 def a_profile(variant: Variant, latency_s: float) -> Profile:
-    """Up to its capacity it takes this long, at every size."""
+    """Return a profile with this latency up to twice the capacity, at every size."""
     return Profile(
         variant=variant.name,
         accuracy=variant.accuracy,

@@ -1,4 +1,4 @@
-"""The error budget: what it takes for a miss, and how much it presses; held against a plain sum."""
+"""The error budget: which misses count, and the pressure, compared with a plain sum."""
 
 import itertools
 import json
@@ -31,7 +31,7 @@ NO_ANSWERS: tuple[Answers, ...] = ()
 
 
 def minutes(*missed: float, arrived: float = 600.0, kind: str = "late") -> tuple[Answers, ...]:
-    """One interval a minute, the last of them at the end of the list."""
+    """Return one interval per value of `missed`, oldest first."""
     return tuple(
         Answers(STEP_S * (n + 1), STEP_S, arrived - m, 0.0, 0.0, 0.0)._replace(**{kind: m})
         for n, m in enumerate(missed)
@@ -160,7 +160,7 @@ SPELLS = st.lists(st.tuples(st.integers(1, 30), COUNTS), min_size=1, max_size=8)
 
 
 def turns(minutes: int, spells: list[tuple[int, Counts]]) -> list[Counts]:
-    """Minutes that are alike for a while, in turn: bursts too, and hours of calm."""
+    """Return `minutes` of these spells in turn, such as bursts and hours of calm."""
     one_turn = [counts for times, counts in spells for _ in range(times)]
     return list(itertools.islice(itertools.cycle(one_turn), minutes))
 
@@ -175,7 +175,7 @@ def intervals(counts: list[Counts]) -> tuple[Answers, ...]:
 
 
 def plainly(answers: tuple[Answers, ...], capacity_rps: float, now_s: float) -> float:
-    """The pressure, summed anew for each moment."""
+    """Return the pressure by a new sum for each moment, as the reference."""
 
     def sums(moment_s: float, window_s: float) -> tuple[float, float]:
         own = [a for a in answers if moment_s - window_s < a.at_s <= moment_s]

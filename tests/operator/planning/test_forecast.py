@@ -19,7 +19,7 @@ loads = st.lists(st.floats(0, 500), min_size=1, max_size=300)
 
 
 def every_second(*pieces: tuple[int, float], end_s: float = 1000.0) -> tuple[Sample, ...]:
-    """`pieces` are (seconds, rps), the last of them ends at `end_s`."""
+    """Return a sample per second of (seconds, rps) pieces, the last of which ends at `end_s`."""
     rates = [rps for seconds, rps in pieces for _ in range(seconds)]
     return tuple(Sample(end_s - len(rates) + 1 + i, rps) for i, rps in enumerate(rates))
 
@@ -78,7 +78,7 @@ def test_a_constant_load_has_no_errors_and_needs_no_headroom() -> None:
 
 
 def test_the_quantile_is_of_the_errors_that_were_made() -> None:
-    """Every other minute the load jumps by 20, so half of the forecasts were 20 too low or high."""
+    """The load jumps by 20 every minute, so half of the forecasts are wrong by 20."""
     jumps = [(60, 10.0), (60, 30.0)] * 8
     low, high = (said(ForecastMethod.LAST_MAXIMUM, *jumps, quantile=q) for q in (0.5, 0.99))
     assert low == pytest.approx(30.0)
@@ -114,7 +114,7 @@ def test_a_forecast_is_a_rate_and_grows_with_its_quantile(
 def test_the_operator_says_what_a_backtest_of_the_name_would_have_said(
     load: list[float], method: ForecastMethod
 ) -> None:
-    """Of the last origin whose outcome is known, told no more than the operator was told then."""
+    """Compare at the last origin with a known outcome, with the data the operator had then."""
     horizon_s, quantile = 20, 0.9
     told = load[:-horizon_s]
     samples = tuple(Sample(float(at), rps) for at, rps in enumerate(told, 1))
@@ -128,13 +128,13 @@ def test_the_operator_says_what_a_backtest_of_the_name_would_have_said(
 
 
 def local_load(at_s: float, zone: str) -> float:
-    """100 rps from 8 to 20 on working days, 10 otherwise."""
+    """Return 100 rps from 8 to 20 h on working days in the zone, 10 rps otherwise."""
     local = datetime.fromtimestamp(at_s, ZoneInfo(zone))
     return 100.0 if 8 <= local.hour < 20 and local.weekday() < 5 else 10.0
 
 
 def recorded(zone: str, now: datetime, days: int) -> History:
-    """As a Prometheus answers: by the second in the last hour, every three minutes before it."""
+    """Return a history as from Prometheus: by the second in the last hour, else every 3 min."""
     now_s = int(now.timestamp())
     at_s = [*range(now_s - days * 86_400, now_s - 3_600, 180), *range(now_s - 3_600, now_s + 1)]
     return History(tuple(Sample(float(at), local_load(at - 0.5, zone)) for at in at_s))

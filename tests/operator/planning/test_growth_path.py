@@ -1,4 +1,4 @@
-"""The way on: what a plan's pods come to serve by resizes, and the plan that is made for it."""
+"""The vertical limit: what a plan's pods can serve by resizes, and plans made for it."""
 
 from dataclasses import replace
 
@@ -101,7 +101,7 @@ def test_a_plan_that_gets_far_enough_by_itself_stays() -> None:
 def test_where_a_successor_can_start_beside_it_a_plan_needs_no_standby(
     demand_rps: float, surge: int
 ) -> None:
-    """So none is looked for where all that replaces something can start beside it."""
+    """With enough surge for every replacement, the best plan is chosen unchanged."""
     assert not surge_is_short(service(surge))
     best, plan = planned(service(surge), demand_rps)
     assert plan is best

@@ -1,4 +1,4 @@
-"""Rows in arrays, kept from one question to the next: always those of the rows asked of."""
+"""Cached arrays of rows always equal arrays computed anew."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +18,7 @@ def test_each_column_has_a_number_of_every_row() -> None:
 def test_whatever_was_asked_before_they_are_those_of_these_rows(
     asked: list[tuple[int, int, bool]],
 ) -> None:
-    """Windows that move on, go back, begin anew; and rows of another service at the same times."""
+    """Windows move on, go back and restart, also with another service's rows of the same times."""
     kept = KeptColumns()
     for first, rows, other in asked:
         window = tuple(SAMPLES[first : first + rows])

@@ -1,4 +1,4 @@
-"""What makes way for a start, pod by pod; and what may come is not paid for with it."""
+"""Pods released to make room for starts, and no capacity released for uncertain growth."""
 
 from dataclasses import replace
 from itertools import product
@@ -93,7 +93,7 @@ THERE = Observed(
 
 
 def outgrown(asked: Service, needed_rps: float) -> CurrentPlan:
-    """At a load that has lasted and is a little more than pods on the whole budget serve."""
+    """Return the current plan at a steady load slightly beyond its capacity."""
     demand = a_steady_demand(needed_rps, 1200)
     return previous_plan(asked, THERE, demand, plan(slow=4, middle=4))
 

@@ -1,4 +1,4 @@
-"""The quantile beyond which more reserve costs more than it saves."""
+"""The newsvendor quantile: beyond it more reserve costs more than it saves."""
 
 from infadapter_operator.planning.newsvendor import reserve_quantile
 from tests.builders import a_service

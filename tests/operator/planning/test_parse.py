@@ -24,7 +24,7 @@ Json = dict[str, Any]
 
 
 def a_document(**changes: object) -> Json:
-    """An InferenceService with one variant."""
+    """Return an InferenceService with one variant."""
     container = {"name": "server", "image": "x:1", "ports": [{"containerPort": 8080}]}
     spec: Json = {
         "slo": {"latencyMilliseconds": 750, "percentile": 99},
@@ -210,7 +210,7 @@ NEVER: Json = {
 
 
 def with_points(*rows: tuple[str, str, int]) -> VariantProfileSpec:
-    """Of the points fast and good: cpu, point, rate; 0 is late at any."""
+    """Return a profile with points fast and good. Rows: cpu, point, rate; 0: never in time."""
     accuracy = {"fast": "0.6", "good": "0.8"}
     found: VariantProfile = parse_profile(
         {
@@ -288,7 +288,7 @@ def test_a_size_that_was_measured_twice_at_a_point_is_named_with_it() -> None:
 
 
 def test_a_point_that_was_never_measured_is_named() -> None:
-    """Also where the API server holds a schema that takes it."""
+    """The operator must check it, because the API server may hold an older schema."""
     with pytest.raises(InvalidObject, match="operatingPoints: of each an allocation must have"):
         with_points(("1", "good", 10))
 

@@ -1,4 +1,4 @@
-"""What counts of what is observed: not a pod that is waited for, nor one of a lost node."""
+"""Pods that count in planning: not failing pods that are waited for, nor pods of lost nodes."""
 
 from dataclasses import replace
 
@@ -43,7 +43,7 @@ def test_a_pod_that_fails_is_waited_for_and_not_counted() -> None:
 
 
 def test_in_a_full_budget_the_planned_pod_that_fails_is_its_own_room() -> None:
-    """Counted with the plan and beside it, it was taken down and tried again, a plan each time."""
+    """Regression: counted twice, it was removed and retried, with a new plan each time."""
     full = a_service(budget={CPU: 2000}, max_surge={CPU: 0})
     plan = replace(PLAN, groups=(replace(GROUP, pods=2),))
     observed = Observed(pods=(a_pod("good"), a_pod("bad", GONE)), desired_pods={TARGET: 2})
@@ -54,7 +54,7 @@ def test_in_a_full_budget_the_planned_pod_that_fails_is_its_own_room() -> None:
 
 
 def test_who_loads_after_its_trouble_has_no_other_one_until_it_is_tried_again() -> None:
-    """Its cause was shared, and another variant was started beside it at once."""
+    """Regression: its block changed to a cause shared with others, and another variant started."""
     silent = replace(a_pod("bad"), ready=False)
     fails = Observed(pods=(replace(silent, trouble=GONE),), desired_pods={TARGET: 1})
     blocks = blocks_after(SERVICE, {}, fails, 100.0)
@@ -85,7 +85,7 @@ def test_nor_of_one_that_finds_no_node_until_a_node_takes_it() -> None:
 
 
 def test_who_waits_for_a_node_is_given_up_with_one_that_waits_longer_and_is_no_larger() -> None:
-    """Another plan was made for the first, which was taken for a progress of the others."""
+    """Regression: the plan made without the first pod counted as progress of the others."""
     oldest = replace(a_pod("oldest"), ready=False, unschedulable_since_s=0.0)
     later = replace(oldest, name="later", created_at_s=90.0, unschedulable_since_s=90.0)
     smaller = replace(later, name="smaller", wanted=PodSize(resources={CPU: 900}))
@@ -116,7 +116,7 @@ def test_the_pod_more_of_a_rolling_change_was_not_asked_for() -> None:
 def test_no_failing_pod_is_awaited_in_the_room_that_a_roll_needs(
     batch_size: int, awaited: set[str]
 ) -> None:
-    """A pod that served was released for the roll, 43 of 130 requests/s, and the other one kept."""
+    """Regression: a serving pod with 43 of 130 rps was released, and the failing one kept."""
     full = a_service(budget={CPU: 2000}, max_surge={CPU: 0})
     size = replace(GROUP.allocation.size, batch_size=batch_size)
     rolled = replace(GROUP, allocation=replace(GROUP.allocation, size=size))
@@ -139,7 +139,7 @@ BUSY = Target("large")
 
 
 def test_nothing_is_tried_again_while_another_pod_starts() -> None:
-    """What starts would be given up for what may not come."""
+    """Otherwise the starting pod could be given up for one that may fail."""
     blocks = {TARGET: a_block(TARGET, until_s=130.0)}
     starting = replace(a_pod("starting"), target=BUSY, ready=False, created_at_s=125.0)
     for pods, due in (((starting,), ()), ((replace(starting, ready=True),), (TARGET,))):
@@ -153,7 +153,7 @@ def test_beside_a_plan_that_has_it_no_other_one_is_tried() -> None:
 
 
 def shared_by_two(now_s: float, **observed: object) -> Present:
-    """Where two of three variants fail for one cause, and no pod is there."""
+    """Two of three variants fail for the same cause, and there are no pods."""
     blocks = {t: a_block(t, until_s=130.0) for t in (TARGET, BUSY)}
     return present(SERVICE, Observed(**observed), blocks, None, now_s)  # type: ignore[arg-type]
 
@@ -164,7 +164,7 @@ def limits(now_s: float, **observed: object) -> dict[str, int]:
 
 
 def tried(now_s: float, **observed: object) -> list[str]:
-    """Beside the plan, which has none of them."""
+    """Return the variants retried beside the plan, which has no pods of them."""
     assert set(limits(now_s, **observed).values()) == {0}
     return [target.variant for target in shared_by_two(now_s, **observed).due]
 
@@ -197,7 +197,7 @@ def test_variants_that_fail_for_one_cause_have_one_back_off() -> None:
 
 
 def test_what_has_failed_for_weeks_is_tried_again_after_the_longest_back_off() -> None:
-    """Doubled a thousand times, the seconds were no float any more, and no cycle ended."""
+    """Regression: doubled a thousand times, the back-off overflowed, and every cycle failed."""
     before = replace(a_block(TARGET, until_s=90.0), attempts=1024)
     observed = Observed(pods=(a_pod("bad", GONE),), desired_pods={TARGET: 1})
     after = blocks_after(SERVICE, {TARGET: before}, observed, 100.0)[TARGET]
@@ -207,7 +207,7 @@ def test_what_has_failed_for_weeks_is_tried_again_after_the_longest_back_off() -
 
 
 def test_a_back_off_that_ends_in_a_far_future_ends_as_the_longest_would() -> None:
-    """Of a clock that had gone an hour ahead: for that hour nothing was tried again."""
+    """Regression: after a clock ran an hour ahead, nothing was retried for that hour."""
     before = {TARGET: a_block(TARGET, until_s=3700.0)}
     after = blocks_after(SERVICE, before, Observed(), 100.0)[TARGET]
     assert after.until_s == 100.0 + (1 + JITTER) * SERVICE.patience.retry_most_s
@@ -226,8 +226,8 @@ def planned(block: Block, *pods: Pod) -> tuple[dict[Target, int], dict[Target, i
 
 def test_a_pod_that_can_not_grow_is_no_reason_to_shrink_larger_ones() -> None:
     """
-    Not four of 2000m and one of 200m as five, or forty, of 200m; and larger ones do not grow, for
-    which nodes have less room: a plan for that was not left, although they did not come to it.
+    Four pods of 2000m and one of 200m are not planned as five, or forty, of 200m. Nor are they
+    planned larger: nodes have even less room for that, and such a plan was kept without end.
     """
     block = replace(a_block(TARGET, until_s=130.0), cause=Cause.RESIZE, grown_millicores=200)
     larger = [sized(f"larger-{n}", 2000) for n in range(4)]
@@ -243,7 +243,7 @@ def test_where_most_can_not_grow_all_are_planned_at_their_size() -> None:
 
 
 def test_who_did_not_grow_beyond_a_size_that_nobody_measured_is_no_larger_one() -> None:
-    """All four are planned as 1000m; taken as they are they had grown, and 2000m stayed planned."""
+    """All four count as 1000m. Regression: as 1500m they counted as grown, and 2000m stayed."""
     small = sized("small", 1500, Resize.DEFERRED, wanted=PodSize(resources={CPU: 2000}))
     observed = Observed(pods=(*(sized(f"{n}", 1500) for n in range(3)), small))
     (block,) = blocks_after(SERVICE, {}, observed, 100.0).values()
@@ -261,7 +261,7 @@ def test_that_nothing_grows_is_remembered_when_nothing_new_finds_a_node() -> Non
 
 
 def waiting(millicores: int, until_s: float) -> tuple[dict[Target, int], dict[Target, int]]:
-    """Limits beside a pod of so much that waits for a node, and one of 1000m that did not grow."""
+    """Return the limits with a pod that waits for a node and one of 1000m that did not grow."""
     waits = sized("waits", millicores, ready=False, unschedulable_since_s=30.0, created_at_s=30.0)
     observed = Observed(pods=(sized("good", 1000), waits), desired_pods={TARGET: 2})
     block = replace(a_block(TARGET, until_s=until_s), cause=Cause.RESIZE, grown_millicores=1000)
@@ -274,7 +274,7 @@ def waiting(millicores: int, until_s: float) -> tuple[dict[Target, int], dict[Ta
 
 
 def test_who_waits_for_a_node_keeps_others_from_growing_for_a_back_off_and_no_longer() -> None:
-    """But no other one is started that is as large."""
+    """Even afterwards no further pod as large is started."""
     assert waiting(1000, until_s=130.0) == ({TARGET: 1}, {TARGET: 1000})
     assert waiting(1000, until_s=99.0) == ({TARGET: 1}, {})
     assert waiting(3000, until_s=130.0) == ({}, {TARGET: 1000})
@@ -285,7 +285,7 @@ def test_who_waits_for_a_node_keeps_others_from_growing_for_a_back_off_and_no_lo
 def test_a_size_that_its_node_refuses_is_left_at_once_where_a_smaller_pod_found_no_node(
     waited_millicores: int, is_left: bool
 ) -> None:
-    """The only pod had been given up for it, and nothing was served until patience ended."""
+    """Regression: the only pod was removed for it, and nothing served until patience ended."""
     other = a_block(Target("middle"), until_s=130.0)
     other = replace(other, cause=Cause.NO_NODE, fitting_millicores=int(0.8 * waited_millicores))
     larger = PodSize(resources={CPU: 2000})

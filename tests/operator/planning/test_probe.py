@@ -1,4 +1,4 @@
-"""What did not come is tried by one pod beside the plan, in room that the plan has no use for."""
+"""The probe: a blocked target is retried by one pod beside the plan, in room it does not use."""
 
 from dataclasses import replace
 
@@ -101,7 +101,7 @@ def test_a_size_that_the_budget_has_room_for_comes_before_one_in_the_surge() -> 
 
 
 def test_any_batch_size_shows_whether_its_pods_come() -> None:
-    """Else what has room only for another one would neither be tried nor be told to wait."""
+    """Otherwise a target with room for another batch size only would never be retried."""
     size = PodSize(resources={CPU: 10**6}, batch_size=4)
     allocation = replace(SMALL.allocations[0], size=size)
     wanted = PodGroup(target=BAD, allocation=allocation, pods=1)
@@ -116,7 +116,7 @@ def test_before_its_back_off_is_over_nothing_is_due() -> None:
 
 
 def test_when_it_is_ready_all_of_its_variant_may_be_planned() -> None:
-    """Also one that was made before the trouble, and was only waited for."""
+    """This includes a pod created before the trouble that was only waited for."""
     came = replace(PROBE, ready=True, created_at_s=BLOCK.created_s)
     observed = Observed(pods=(ONE, TWO, came))
     assert not blocks_after(a_service(), {BAD: BLOCK}, observed, NOW_S)[BAD].has_recovered

@@ -1,4 +1,4 @@
-"""The rate while it rises, and seconds from samples."""
+"""The current rate in a rise, and rates per second from samples."""
 
 from itertools import accumulate
 

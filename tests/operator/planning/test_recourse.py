@@ -1,4 +1,4 @@
-"""The recourse of a plan: where rises were seen, a way on is worth something."""
+"""The recourse of a plan: after rises, growth by resizes is worth something."""
 
 from dataclasses import replace
 

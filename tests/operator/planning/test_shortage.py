@@ -1,4 +1,4 @@
-"""A shortage is borne where the way out of it misses more; what starts is waited for."""
+"""A shortage is borne if the transition would miss more requests; starts are waited for."""
 
 from dataclasses import replace
 
@@ -90,7 +90,7 @@ def test_a_load_that_has_lasted_is_not_borne_any_longer() -> None:
 
 
 def lately(rps: float, seconds: int) -> Rates:
-    """Ten minutes of one level, and of these the last seconds a little higher."""
+    """Return rates of ten minutes at 75 rps, with the last `seconds` at `rps`."""
     return np.concatenate([np.full(600 - seconds, 75.0), np.full(seconds, rps)])
 
 

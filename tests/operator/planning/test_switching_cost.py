@@ -1,4 +1,4 @@
-"""What a switch is worth: the way to a plan takes its part of the time that the plan lasts."""
+"""The value of a switch: the transition takes part of the time that the plan lasts."""
 
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.planning.problem import problem_for
@@ -12,7 +12,7 @@ SERVICE = a_service(budget={CPU: 8000}, max_surge={CPU: 8000})
 
 
 def worth(observed: Observed) -> float:
-    """Of 8 pods of a core, while 2 of 4 cores run, in an overload."""
+    """Return the value of switching to 8 pods of one core, in an overload."""
     problem = problem_for(SERVICE, observed, 1000.0)
     one_core = next(a for a in SMALL.allocations if a.cpu_millicores == 1000)
     group = PodGroup(target=PODS[0].target, allocation=one_core, pods=8)

@@ -1,8 +1,8 @@
 """
-Full nodes, on which several variants find no room, that once broke a bound: of each kind the
-simplest that was drawn.
+Rollouts on full nodes without room for several variants, which once exceeded a time bound: the
+simplest drawn case of each kind.
 
-Each is played to its end: at its plan in time, or at a rest (liveness.py).
+Each runs until its plan is reached in time, or until a rest (liveness.py).
 """
 
 import asyncio

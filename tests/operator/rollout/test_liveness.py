@@ -1,7 +1,7 @@
 """
-Every rollout ends: at its plan within a bound, or at a rest that has a name.
+Every rollout ends: at its plan within a time bound, or at a rest that has a name.
 
-`python -m tests.operator.rollout.deep --cases 20000` tries as many more as it is told.
+`python -m tests.operator.rollout.deep --cases 20000` draws more cases.
 """
 
 import asyncio
@@ -195,7 +195,7 @@ def test_what_never_comes_is_planned_without(cause: Cause) -> None:
 
 
 def test_a_router_that_confirms_later_than_the_next_look_ends_a_choice_between_equals() -> None:
-    """Who stays must not be chosen by weights that are on their way to be others."""
+    """The pods that stay must not be chosen by weights that are about to be replaced."""
     reached(
         Case(
             kinds=(Kind(1.0, {1000: 4.0}),),
@@ -217,7 +217,7 @@ def test_a_router_that_confirms_later_than_the_next_look_ends_a_choice_between_e
 def test_a_template_too_large_to_add_a_pod_is_rolled_with_as_many_pods_as_there_is_room_for(
     planned: int, there: tuple[There, ...], demand_rps: float, surge: int
 ) -> None:
-    """The others come up at the planned size when that is done; nothing is given up for it."""
+    """Afterwards the others start at the planned size. No serving capacity is given up."""
     rollout = reached(
         Case(
             kinds=(Kind(1.0, {200: 43.3, 600: 129.9}),),
@@ -235,7 +235,7 @@ def test_a_template_too_large_to_add_a_pod_is_rolled_with_as_many_pods_as_there_
 
 
 def test_a_rest_says_that_no_node_has_room() -> None:
-    """And what serves is not given up for a pod that no node can hold."""
+    """No serving pod is released for a pod that no node can hold."""
     case = swap(Group(1, 8000, 1), surge=8000, demand_rps=75.0)
     rollout = rested(
         replace(case, kinds=(ONES[0], Kind(3.0, {8000: 160.0})), node=4000, there=EIGHT[:4])
@@ -247,7 +247,7 @@ def test_a_rest_says_that_no_node_has_room() -> None:
 
 
 def swap(plan: Group, *, surge: int, demand_rps: float, node: int = 10**9) -> Case:
-    """Eight small pods serve 160 rps, and others are planned in their place."""
+    """Return a case in which a plan replaces eight small pods that serve 160 rps."""
     return Case(
         kinds=ONES,
         plans=((plan,),),
@@ -260,7 +260,7 @@ def swap(plan: Group, *, surge: int, demand_rps: float, node: int = 10**9) -> Ca
 
 
 def test_what_starts_smaller_and_what_is_rolled_are_not_given_the_same_room() -> None:
-    """A pod starts at half of its size, and of another target new pods come up too large."""
+    """One pod starts at half of its size; another target's template is larger than planned."""
     case = Case(
         kinds=(
             Kind(1.0, {200: 0.8, 400: 1.6, 600: 2.4, 2000: 8.0}),
@@ -289,7 +289,7 @@ def test_what_starts_smaller_and_what_is_rolled_are_not_given_the_same_room() ->
 
 
 def test_weights_that_were_replaced_before_a_late_router_obeyed_them_keep_their_pods() -> None:
-    """Two pods were to carry all for a moment, and one of them shrank when others were to again."""
+    """Regression: under unconfirmed weights two pods had all traffic, and one of them shrank."""
     serves = {200: 22.36, 400: 44.72, 1000: 111.8, 2000: 223.6}
     other = {200: 11.0, 400: 22.0, 600: 33.0, 1000: 55.0}
     reached(

@@ -1,4 +1,4 @@
-"""A plan that is reached: seen at once, and only where nothing would move."""
+"""The check that a plan is reached: it is true exactly if a rollout would take no step."""
 
 from dataclasses import replace
 
@@ -75,7 +75,7 @@ def changed(draw: st.DrawFn, pod: Pod) -> Pod:
 
 @st.composite
 def looks(draw: st.DrawFn) -> tuple[tuple[PodGroup, ...], Observed]:
-    """Nearly as planned, or as another plan has it."""
+    """Draw a plan, and pods that nearly match it or another plan."""
     planned = draw(plans())
     observed = as_planned(planned if draw(st.booleans()) else draw(plans()))
     at = draw(st.integers(-1, len(observed.pods) - 1))

@@ -1,4 +1,4 @@
-"""Rolling changes: how much they hold at most, in any order, that they begin and that they end."""
+"""Rolling updates: the most that they hold in any order, and that they begin and end."""
 
 import asyncio
 import itertools
@@ -24,10 +24,10 @@ SIZES = st.sampled_from([200, 400, 1000, 2000])
 
 
 def held_at_most(old: tuple[int, ...], new: int, pods: int) -> int:
-    """Old pods leave in this order, one at a time, each when one that replaces it is Ready."""
+    """Return the most CPU held if old pods go in this order, each when a new one is Ready."""
     there, most = list(old), 0
     while there:
-        most = max(most, sum(there) + new * (pods + 1 - len(there)))  # one more than there shall be
+        most = max(most, sum(there) + new * (pods + 1 - len(there)))  # one surge pod
         leaves = there.pop(0)
         started = min(pods, pods + 1 - len(there))
         most = max(most, leaves + sum(there) + new * started)
@@ -65,7 +65,7 @@ TWO_BESIDE = PodGroup(target=Target("beside"), allocation=BESIDE, pods=2)
 def test_a_roll_begins_although_what_it_replaces_serves_more_than_what_comes(
     surge: int, groups: tuple[PodGroup, ...], demand_rps: float
 ) -> None:
-    """Pods of another batch size: each serves 200 rps, of 60 that are planned in its place."""
+    """Pods of 200 rps are replaced by pods of another batch size, planned to serve 60 rps."""
     service = replace(SERVICE, max_surge={CPU: surge})
     world = World(service, lambda _: demand_rps, began_s=BEGIN_S - 100.0)
     old = [world.start("rolled", BATCHED.size, ready=True) for _ in range(2)]
@@ -87,7 +87,7 @@ ONES, BATCHES = a_row(1000, 20.0), a_row(1000, 22.0, batch_size=4)
 
 
 class Updated(World):
-    """A user changes the template of pods that run: they are to be rolled, and nothing does yet."""
+    """A world in which a user has changed the template of running pods; no roll has begun."""
 
     changed = False
 
@@ -104,7 +104,7 @@ class Updated(World):
 
 @dataclass
 class Played:
-    """So many pods are the whole budget, and as many others are planned in their place."""
+    """A roll of pods that hold the whole budget: a plan replaces them by as many others."""
 
     pods: int
     surge: int
@@ -148,7 +148,7 @@ class Played:
 def test_pods_that_are_the_whole_budget_are_rolled_and_no_more_than_two_are_given_up(
     pods: int, surge: int, missing: int, demand_rps: float
 ) -> None:
-    """Room for the one that comes and for the one that leaves."""
+    """Two pods make room for the new pod and for the terminating one."""
     played = Played(pods, surge, demand_rps)
     asyncio.run(played.until_done(12.5 * (pods + 1)))
     assert [pod.size for pod in played.world.seen().pods] == [BATCHES.size] * pods
@@ -168,7 +168,7 @@ def test_a_changed_template_is_rolled_within_budget_and_surge(
 
 
 def test_what_is_not_ready_is_not_waited_for_with_a_changed_template() -> None:
-    """The change may be what mends it."""
+    """A changed template may be the fix for the pod that is not Ready."""
     played = Played(2, 0, 15.0, planned=ONES)
     played.world.pods[0].ready = False
     played.world.changed = True

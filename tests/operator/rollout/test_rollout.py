@@ -1,4 +1,4 @@
-"""Level by level, on hand-made looks: what may be done now, and what must wait."""
+"""The steps of a rollout on hand-made observations: which are possible now, which must wait."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -31,7 +31,7 @@ SERVICE = a_service()
 def planned(
     *groups: tuple[str, int, int], demand_rps: float = 10.0, service: Service = SERVICE
 ) -> Decision:
-    """Each group: variant, pods, millicores."""
+    """Return a decision for these groups: variant, pods, millicores."""
     return recall(
         service,
         tuple(
@@ -257,7 +257,7 @@ def test_nothing_goes_below_what_is_asked_for_now_until_the_plan_is_ready() -> N
 
 
 def test_in_an_overload_only_the_plan_is_kept_once_it_is_ready() -> None:
-    """What is Ready beyond it is surge, which is for replacing."""
+    """Ready pods beyond the plan hold surge, which is only for replacing pods."""
     observed = seen(a_pod("small-1", 1000), a_pod("large-1", 4000), weights={"large-1": 1000})
     assert [type(s) for s in steps(planned(("large", 1, 4000)), observed, 35.0)] == [RemovePods]
 
@@ -319,7 +319,7 @@ def test_a_rolling_change_keeps_its_extra_pod() -> None:
 
 
 def test_while_a_roll_goes_on_nothing_is_as_planned() -> None:
-    """Its platform takes an old pod yet, and says so by no more than that it rolls."""
+    """The platform still removes an old pod, and reports only that the target rolls."""
     observed = seen(a_pod("small-1", 1000), weights={"small-1": 1000})
     plan = planned(("small", 1, 1000))
     assert towards(SERVICE, plan, observed, 5.0, NOW_S).progress.phase is Phase.DONE
@@ -400,7 +400,7 @@ def test_without_surge_the_old_shrinks_to_what_is_asked_for() -> None:
 
 
 def test_what_serves_least_for_what_it_holds_makes_way_first() -> None:
-    """The slow pod goes whole; of the faster one, less accurate, only half as much could."""
+    """The slow pod is removed, instead of shrinking the faster, less accurate one."""
     service = a_service(budget={CPU: 4000}, max_surge={CPU: 0})
     pods = (a_pod("large-1", 2000), a_pod("middle-1", 2000))
     observed = seen(*pods, weights={"large-1": 285, "middle-1": 715})
@@ -418,7 +418,7 @@ def test_then_the_new_starts_as_large_as_there_is_room() -> None:
 
 
 def test_where_every_way_costs_capacity_the_least_is_given_up() -> None:
-    """One of four cores lets the new variant start; the rest follows as it serves."""
+    """The least shrink that lets the new variant start; more follows once that serves."""
     service = a_service(budget={CPU: 4000}, max_surge={CPU: 0})
     observed = seen(a_pod("small-1", 4000), weights={"small-1": 1000})
     found = towards(service, planned(("middle", 1, 4000)), observed, 79.0, NOW_S)
@@ -509,7 +509,7 @@ def test_a_refused_resize_holds_nothing_beyond_what_is_in_force() -> None:
 
 
 def test_pods_that_are_missing_come_with_the_rolling_change_of_the_others() -> None:
-    """They would come up at a size that is to be replaced."""
+    """Started before the roll, they would have the template that is to be replaced."""
     observed = seen(
         a_pod("small-1", 1000, batch_size=8),
         a_pod("small-2", 1000, batch_size=8),
@@ -659,7 +659,7 @@ def test_enough_does_not_make_way_for_what_has_no_node() -> None:
 
 
 def test_no_room_is_made_in_the_budget_for_more_of_what_has_no_node() -> None:
-    """Enough serves; that the next one has no room, either, is not why the first does not come."""
+    """A pod that waits for a node shows that nodes are full, so no room in the budget is made."""
     service = a_service(budget={CPU: 8000}, max_surge={CPU: 0})
     plan = planned(("middle", 2, 4000), service=service)
     waits = a_pod("middle-1", 4000, ready=False, unschedulable_since_s=NOW_S - 5.0)
@@ -670,7 +670,7 @@ def test_no_room_is_made_in_the_budget_for_more_of_what_has_no_node() -> None:
 
 
 def test_one_too_many_that_waits_for_its_size_serves_on_while_that_is_asked_for() -> None:
-    """A plan has one size for all; what it was not given yet is not beyond the budget."""
+    """A surplus pod with a deferred resize serves on in an overload: it holds no extra budget."""
     service = a_service(budget={CPU: 7000}, max_surge={CPU: 7000})
     plan = planned(("small", 3, 2000), service=service)
     observed = seen(
@@ -695,7 +695,7 @@ def test_a_pod_whose_node_refused_to_grow_is_no_bridge() -> None:
 
 
 def test_all_that_may_go_makes_way_where_it_is_less_than_half_of_what_has_no_node() -> None:
-    """How much the node lacks is not told."""
+    """All surplus pods are released, because the platform does not say how much is missing."""
     observed = seen(
         a_pod("small-1", 4000),
         a_pod("large-1", 1000),
@@ -711,7 +711,7 @@ def test_all_that_may_go_makes_way_where_it_is_less_than_half_of_what_has_no_nod
 
 
 def test_a_pod_that_a_roll_has_made_carries_before_one_of_the_others_goes() -> None:
-    """With the weights in force nothing is amiss, until the platform takes a pod away."""
+    """Without weight for the new pod, capacity would fall when the platform removes an old one."""
     observed = seen(
         *(a_pod(f"small-{n}", 1000) for n in range(4)),
         weights={"small-0": 334, "small-1": 333, "small-2": 333},

@@ -1,4 +1,4 @@
-"""What may shrink while the router is still to obey the weights that were made for it."""
+"""Pods that may shrink before the router has confirmed the weights that allow it."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -52,7 +52,7 @@ def test_in_an_overload_no_pod_shrinks_for_one_that_is_not_sent_to_yet() -> None
 
 
 def test_no_pod_shrinks_that_weights_on_their_way_leave_it_to_alone() -> None:
-    """They were replaced before the router obeyed them, and what was and what is sent suffice."""
+    """Replaced weights may come into force in between, although both others would suffice."""
     pods = pods_of(4000, 4000)
     demand_rps = pods[0].capacity_rps
     both = {"small-1": 500, "small-2": 500}
@@ -99,7 +99,7 @@ NEWEST = replace(a_pod("small-3", 1000), created_at_s=2.0)
 
 
 def gone(*names: str, older: Pod, planned: int) -> tuple[tuple[str, ...], int] | None:
-    """Of a roll of two pods, with one more: who is taken, and how many remain."""
+    """Return the pods removed during a roll of two pods and a surge pod, and how many remain."""
     group = PodGroup(target=SMALL, allocation=allocation(1000), pods=planned)
     plan = replace(EMPTY_PLAN, groups=(group,) if planned else ())
     pods = (OLD, older, NEWEST)

@@ -1,4 +1,4 @@
-"""Surge is lent for a time: what follows it has a beginning and an end."""
+"""Surge is lent for a limited time, and is lent again after it has been returned."""
 
 import asyncio
 import math
@@ -154,7 +154,7 @@ def test_what_was_begun_is_finished_before_anything_goes_back_but_not_what_fails
 
 
 def test_what_can_only_be_rolled_does_not_keep_surge_closed_for_ever() -> None:
-    """Nothing of it can go or shrink by itself, and what waits for that would wait on and on."""
+    """Pods that can only be rolled return surge by a roll: otherwise starts would wait for ever."""
     service = a_service(
         variants=(
             a_variant("rolled", a_row(1000, 20.0, batch_size=2), a_row(2000, 40.0)),
@@ -200,7 +200,7 @@ def test_where_only_what_leaves_is_beyond_the_budget_the_next_loan_begins_when_o
 
 @pytest.mark.parametrize("linger_s", [120.0, math.inf])
 def test_what_leaves_slowly_is_waited_for_no_longer_than_surge_is_lent(linger_s: float) -> None:
-    """Four pods are to be replaced, and one that holds more than the budget does not go."""
+    """A terminating pod holds surge while four others are to be replaced."""
     runner = leaving_slowly(linger_s, surge=4000)
     asyncio.run(runner.run(20.0))
     starts_s = [
@@ -211,7 +211,7 @@ def test_what_leaves_slowly_is_waited_for_no_longer_than_surge_is_lent(linger_s:
 
 
 def test_room_that_nothing_makes_as_what_leaves_never_goes_is_a_rest_with_a_name() -> None:
-    """And what serves is not given up: it might not go either."""
+    """No serving pod is released for the room: it might not terminate either."""
     runner = leaving_slowly(math.inf, surge=1000)
     asyncio.run(runner.run(80.0))
     last = runner.looks[-1].progress
@@ -229,7 +229,7 @@ def test_while_surge_is_closed_nothing_bridges_that_would_be_repaid_at_the_next_
 
 
 def leaving_slowly(linger_s: float, *, surge: int, demand_rps: float = 70.0) -> Runner:
-    """One of five pods is told to go, and then others are planned in the place of the four."""
+    """Run a plan without one of five pods, which terminates slowly, then one of four others."""
     service = a_service(
         variants=(
             a_variant("old", a_row(1000, 20.0), a_row(2000, 40.0)),

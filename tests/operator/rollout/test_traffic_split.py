@@ -25,7 +25,7 @@ def pod(name: str, accuracy: float, rps: float, *, reserve: bool = False) -> Can
 
 
 def grouped(name: str, *segments: tuple[float, float]) -> Candidate:
-    """One with operating points: rates, and the accuracy that each request of them adds."""
+    """Return a pod with operating points: rate and marginal accuracy of each segment."""
     return Candidate(
         pod=name, target=Target(name), segments=tuple(Segment(*each) for each in segments)
     )
@@ -155,7 +155,7 @@ def test_weights_are_stable_and_nearly_ideal(
 
 @st.composite
 def fleets(draw: st.DrawFn) -> list[Candidate]:
-    """Up to three pods of up to three segments, each of a whole number of FILL's."""
+    """Draw up to three pods of up to three segments, so that FILL × rate is a whole number."""
     accuracies = st.lists(st.sampled_from([-3, 1, 4, 6, 7, 8]), min_size=1, max_size=3, unique=True)
     found = []
     for number in range(draw(st.integers(1, 3))):
@@ -167,7 +167,7 @@ def fleets(draw: st.DrawFn) -> list[Candidate]:
 
 
 def worth(fleet: list[Candidate], loads: tuple[float, ...]) -> float:
-    """What these loads add up to, of pods that are filled up to FILL of each segment."""
+    """Return the accuracy of these loads, with each segment filled up to FILL of its rate."""
     total = 0.0
     for one, load in zip(fleet, loads, strict=True):
         left = load
@@ -179,7 +179,7 @@ def worth(fleet: list[Candidate], loads: tuple[float, ...]) -> float:
 
 @given(fleet=fleets(), part=st.floats(0.05, 0.99))
 def test_no_other_way_to_fill_pods_is_more_accurate(fleet: list[Candidate], part: float) -> None:
-    """Of all loads in whole requests: the best of those is the best of all, since steps are."""
+    """Compare with all whole loads: as segments are whole, one of these is optimal."""
     rooms = [round(FILL * one.capacity_rps) for one in fleet]
     demand = max(1, int(part * sum(rooms)))
     shares = ideal_shares(fleet, float(demand))
@@ -219,7 +219,7 @@ def test_twins_of_other_sizes_are_equally_full() -> None:
 
 
 def test_weights_stay_while_only_a_faster_point_answers_more() -> None:
-    """All that a single pod can do is the same, whatever it answers with."""
+    """A single pod gets all traffic, whichever point answers, so nothing is gained."""
     ladder = grouped("ladder", (10.0, 0.8), (90.0, 0.6))
     assert weights_for([ladder], 80.0, {"ladder": WHOLE}) == {"ladder": WHOLE}
 

@@ -1,7 +1,7 @@
 """
-Troubles that once broke a bound, or had no end: of each kind the simplest that was drawn.
+Rollouts with faults that once exceeded a bound or never ended: the simplest case of each kind.
 
-Each is played to its end: at its plan, or where a rest with a name says why (liveness.py).
+Each runs until its plan is reached or until a named rest (liveness.py).
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """
-Ways to a plan that once broke a bound: of each kind the simplest that was drawn.
+Rollouts without faults that once exceeded a bound: the simplest drawn case of each kind.
 
-Each is played to its end: at its plan in time, or at a rest (liveness.py).
+Each runs until its plan is reached in time, or until a rest (liveness.py).
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""A quota may be the budget: within it all goes as without surge, and nothing is refused."""
+"""A quota equal to the budget: rollouts work as without surge, and no step is refused."""
 
 import asyncio
 from collections.abc import Callable
@@ -50,7 +50,7 @@ def a_quota(millicores: int, *, from_s: float = 0.0) -> Faults:
 
 
 def in_peace(looks: list[Cycle]) -> bool:
-    """Nothing was refused, and nothing is left for it."""
+    """Whether nothing was refused and no target was blocked."""
     refusals = [seen.refusals or (seen.observed or Observed()).refusals for seen in looks]
     return not any(refusals) and not any(seen.blocks for seen in looks)
 
@@ -60,7 +60,7 @@ def in_peace(looks: list[Cycle]) -> bool:
 def test_pods_are_rolled_as_with_the_surge_that_a_quota_leaves(
     pods: int, left: int, *, changed: bool
 ) -> None:
-    """The default of maxSurge is as much as the budget."""
+    """The steps are those of a service whose maxSurge is what the quota leaves."""
     planned = ONES if changed else BATCHES
     bounded, asked = (
         Played(pods, surge, 15.0 * pods, planned=planned, faults=faults)
@@ -78,7 +78,7 @@ def test_pods_are_rolled_as_with_the_surge_that_a_quota_leaves(
 
 @pytest.mark.parametrize("pods", [1, 2, 3, 8])
 def test_a_roll_that_was_begun_without_room_makes_it(pods: int) -> None:
-    """Its first pod was refused, and it rested until the template went back."""
+    """Regression: its first pod was refused, and it stood still until the template was reverted."""
     played = Played(pods, 1000 * pods, 15.0 * pods, planned=ONES, faults=a_quota(1000 * pods))
     before = {pod.name for pod in played.world.seen().pods}
     step = ReplacePods(target=Target("rolled"), size=ONES.size, pods=pods)
@@ -90,7 +90,7 @@ def test_a_roll_that_was_begun_without_room_makes_it(pods: int) -> None:
 
 @pytest.mark.parametrize("from_s", [1.0, 10.0, 20.0, 35.0, 60.0])
 def test_a_quota_that_comes_while_pods_are_rolled_ends_no_roll(from_s: float) -> None:
-    """With as much surge as budget before, and none from then on."""
+    """Before, surge equals the budget; from then on there is none."""
     faults = a_quota(8000, from_s=BEGIN_S + from_s)
     played = Played(8, 8000, 120.0, planned=ONES, faults=faults)
     played.world.changed = True
