@@ -1,4 +1,4 @@
-"""The example that a reader of the README applies: it is read, and planned for, as it is."""
+"""The README's example is parsed and planned unchanged."""
 
 from pathlib import Path
 from typing import Any

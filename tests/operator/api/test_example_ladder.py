@@ -1,4 +1,4 @@
-"""The example of pods that hold all networks: it is read, planned for and served as it is."""
+"""The example with all networks in one pod is parsed, planned and served unchanged."""
 
 from pathlib import Path
 from typing import Any

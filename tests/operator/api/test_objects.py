@@ -81,7 +81,7 @@ def test_what_is_left_out_has_its_default() -> None:
 
 
 def test_a_zone_that_nobody_knows_is_refused_by_the_operator_alone() -> None:
-    """It looks like one to the API server, whose database may be another."""
+    """The API server only checks its form, since its time zone database may differ."""
     with pytest.raises(InvalidObject) as refused:
         example("InferenceService", {"set": {"/spec/forecast": {"timeZone": "Europe/Atlantis"}}})
     assert refused.value.problems == [

@@ -1,4 +1,4 @@
-"""The router, for real: Envoy polls the xDS endpoint and sends to servers in this process."""
+"""A real router: Envoy polls the xDS endpoint and sends requests to servers in this process."""
 
 import asyncio
 import json
@@ -63,7 +63,7 @@ async def xds(clock: Clock) -> AsyncIterator[XdsServer]:
 
 
 class Poller:
-    """Speaks as an Envoy does."""
+    """An xDS client that polls as an Envoy does."""
 
     def __init__(self, xds: XdsServer, session: aiohttp.ClientSession, url: str) -> None:
         self.xds, self._session, self._url = xds, session, url
@@ -101,7 +101,7 @@ async def test_weights_count_only_when_the_router_has_echoed_them(poller: Poller
 
 
 async def test_weights_that_were_offered_are_told_each_as_they_are(poller: Poller) -> None:
-    """What is obeyed is one of them, and serves less than the pods of both."""
+    """The router obeys one of them, whose pods may serve less than those of all together."""
     first = poller.xds.publish(KEY, [backend("a", 1), backend("b", 1)])
     await poller.poll("router-1", first)
     assert poller.xds.view(KEY).in_between == ()
@@ -202,7 +202,7 @@ async def test_a_restarted_operator_goes_on_where_it_was(poller: Poller) -> None
 
 
 async def test_a_restarted_operator_learns_newer_weights_from_its_routers(poller: Poller) -> None:
-    """What is kept is written when the pods change, not at every change of their weights."""
+    """The ConfigMap is written when pods change, not at each change of weights."""
     before = XdsServer()
     before.publish(KEY, [backend("a", 3), backend("b", 1)])
     kept = before.last_good(KEY)
@@ -228,7 +228,7 @@ async def test_what_was_published_since_a_restart_stays_current(poller: Poller) 
 
 
 async def test_routers_that_differ_after_a_restart_come_to_the_same(poller: Poller) -> None:
-    """The operator was killed between their polls; neither obeys what was kept."""
+    """The operator was killed between their polls, and neither obeys the stored weights."""
     before = XdsServer()
     before.publish(KEY, [backend("a", 5), backend("b", 5)])
     kept = before.last_good(KEY)
@@ -294,7 +294,7 @@ async def test_a_body_that_is_no_discovery_request_is_refused(poller: Poller, bo
 async def test_a_router_that_refuses_its_weights_is_told_of_once(
     xds: XdsServer, poller: Poller, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It asks every second, and weights follow the load: each was a version, and a line, more."""
+    """Regression: each new version of the weights, as the load changed, logged another line."""
     for weight in range(1, 20):
         xds.publish(KEY, [backend("a", weight), backend("b", 1)])
         await poller.poll("envoy-1")
@@ -327,11 +327,11 @@ async def test_what_it_remembers_of_routers_and_versions_is_bounded(poller: Poll
 async def test_a_router_that_is_cut_off_stops_nothing_however_many_weights_follow(
     poller: Poller,
 ) -> None:
-    """Its version was forgotten after 32 others, and what it obeys not known from then on."""
+    """Regression: after 32 more versions its own was forgotten, so its weights were unknown."""
     first = poller.xds.publish(KEY, [backend("a", 1), backend("b", 1)])
     await poller.poll("router-1", first)
     poller.xds.publish(KEY, [backend("a", 1), backend("c", 1)])
-    await poller.poll("router-1", first)  # it was offered c, and is not heard of again
+    await poller.poll("router-1", first)  # it is offered c, and never polls again
     for weight in range(2, 100):
         poller.xds.publish(KEY, [backend("a", weight)])
     assert poller.xds.view(KEY).obeys.keys() == {"a", "b", "c"}
@@ -365,7 +365,7 @@ def free_port() -> int:
 
 
 class Pod:
-    """What it answers with, and how often it was asked."""
+    """A pod: the status of its answers, and the number of its requests."""
 
     def __init__(self, status: int = 200) -> None:
         self.status, self.asked = status, 0
@@ -430,13 +430,13 @@ class Client:
             return response.status, await response.text()
 
     async def told(self, header: str, **headers: str) -> str:
-        """What of this header the pod is told, if it answers with that."""
+        """Return the value of this header that the pod receives."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         async with self._session.get(f"{self.url}/told/{header}", headers=named) as response:
             return await response.text()
 
     async def ready(self) -> bool:
-        """The router listens."""
+        """Whether the router answers /ready."""
         try:
             return (await self.get("/ready"))[0] == 200
         except aiohttp.ClientConnectionError:
@@ -511,7 +511,7 @@ async def test_weights_are_served_smoothly_and_changes_are_in_force(tmp_path: Pa
 async def test_weights_and_floors_that_change_are_in_force_within_two_seconds(
     tmp_path: Path,
 ) -> None:
-    """The least of several, since the machine may stand still in any of them."""
+    """The shortest of several runs counts, since the machine may stall in any of them."""
     xds, weights_s, floors_s = XdsServer(), list[float](), list[float]()
     clock = asyncio.get_running_loop().time
 
@@ -700,7 +700,7 @@ async def test_a_pod_that_only_fails_loses_its_requests(
 @needs_envoy
 @pytest.mark.process
 async def test_a_pod_that_has_come_round_gets_requests_again(tmp_path: Path) -> None:
-    """The least of several, since the machine may stand still in any of them."""
+    """The shortest of several runs counts, since the machine may stall in any of them."""
     took_s: list[float] = []
     while not took_s or min(took_s) > 2 * FIRST_S:
         assert len(took_s) < 5, took_s
@@ -714,7 +714,7 @@ async def test_a_pod_that_has_come_round_gets_requests_again(tmp_path: Path) -> 
 
 @needs_envoy
 async def test_what_a_failing_pod_loses_goes_to_no_pod_of_before(tmp_path: Path) -> None:
-    """A router that restarted remembers pods that were drained since."""
+    """A restarted router still has pods in its stored configuration that were drained later."""
     xds, failing, drained_pod = XdsServer(), Pod(500), Pod()
     async with AsyncExitStack() as pods:
         old = await pods.enter_async_context(pod("old", drained_pod))
@@ -733,7 +733,7 @@ async def test_what_a_failing_pod_loses_goes_to_no_pod_of_before(tmp_path: Path)
 
 @needs_envoy
 async def test_a_pod_that_refuses_keeps_its_part(tmp_path: Path) -> None:
-    """A refusal is an answer: in an overload every pod refuses, and all of them go on serving."""
+    """A refusal is no failure: in an overload every pod refuses some and serves the others."""
     xds, full = XdsServer(), Pod(503)
     async with pod("full", full) as address, pod("a") as a, routed(tmp_path, xds) as client:
         xds.publish(KEY, [backend("full", 1, address), backend("a", 1, a)])
@@ -746,7 +746,7 @@ async def test_a_pod_that_refuses_keeps_its_part(tmp_path: Path) -> None:
 
 @needs_envoy
 async def test_where_every_pod_fails_somebody_still_answers(tmp_path: Path) -> None:
-    """Inputs at which the model fails are no pod's fault."""
+    """If all pods fail, the input may be the cause, so not all of them are ejected."""
     xds, first, second = XdsServer(), Pod(500), Pod(500)
     async with pod("a", first) as a, pod("b", second) as b, routed(tmp_path, xds) as client:
         xds.publish(KEY, [backend("a", 1, a), backend("b", 1, b)])

@@ -1,4 +1,4 @@
-"""What whoever starts the operator reads where no API server lets it work."""
+"""Messages at the start of an operator that no API server allows to work."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ GOOD: tuple[int, object] = (200, {"items": []})
 
 
 class Answers:
-    """An API server that gives these, one after the other, and the last one for ever."""
+    """An API server that gives these answers in order, and repeats the last one."""
 
     def __init__(self) -> None:
         self.given: list[tuple[int, object]] = [GOOD]

@@ -1,4 +1,4 @@
-"""Deployments that are borrowed and given back, against an API server in memory."""
+"""Adoption and restoration of existing Deployments, against an API server in memory."""
 
 import copy
 from dataclasses import replace
@@ -131,7 +131,7 @@ async def test_what_its_owner_wrote_since_stays(api: FakeApi) -> None:
 def test_pods_of_a_borrowed_deployment_are_asked_for_by_its_whole_selector(
     selector: Json, asked: str
 ) -> None:
-    """By expressions alone none were seen, as if its pods did not come."""
+    """Regression: no pods were found by a selector that has only expressions."""
     assert selector_text(selector) == asked
 
 
@@ -152,8 +152,9 @@ async def test_what_a_service_that_has_gone_borrowed_is_taken_over_with_what_it_
     api: FakeApi, there: str | None
 ) -> None:
     """
-    Its finalizer was removed by hand, while no operator ran, or it came back from a backup under
-    another uid: the Deployment was in conflict for ever, with a service of this very name.
+    The old service's finalizer was removed by hand while no operator ran, or the service was
+    restored from a backup under another uid. Regression: the Deployment stayed in Conflict with a
+    service of the same name for ever.
     """
     before = copy.deepcopy(api.objects[MINE]["spec"])
     old = replace(OWNER, uid="uid-2")

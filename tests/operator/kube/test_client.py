@@ -1,4 +1,4 @@
-"""What really goes over the wire, through the `kubernetes` client, to a small HTTP server."""
+"""Requests on the wire, sent through the `kubernetes` client to a small HTTP server."""
 
 import json
 import socket
@@ -181,8 +181,8 @@ async def test_a_busy_server_is_asked_again_at_the_next_cycle_and_no_sooner(
     api: KubeApi, server: Server, status: int
 ) -> None:
     """
-    The library slept for as long as the server said, three times over, and a service's loop with
-    it: https://github.com/urllib3/urllib3/pull/3460
+    Regression: urllib3 slept for Retry-After three times, and a service's loop with it:
+    https://github.com/urllib3/urllib3/pull/3460
     """
     server.status, server.headers = status, {"Retry-After": "21600"}
     with pytest.raises((PlatformUnavailable, ApiRefusal)):
@@ -191,7 +191,7 @@ async def test_a_busy_server_is_asked_again_at_the_next_cycle_and_no_sooner(
 
 
 async def test_who_does_not_answer_is_asked_once_in_its_time() -> None:
-    """Four times ten seconds were two thirds of what may pass until the operator is killed."""
+    """Four attempts of 10 s would take two thirds of the time until the operator is killed."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         host = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(PlatformUnavailable, match="timed out"):
@@ -225,7 +225,7 @@ async def test_nobody_there_is_unavailable() -> None:
 async def test_what_is_no_answer_of_an_api_server_is_none(
     api: KubeApi, server: Server, answer: bytes
 ) -> None:
-    """A page with 200 was an empty list: no Deployment and no pod ran, as far as was known."""
+    """Regression: a web page with status 200 counted as an empty list of Deployments and pods."""
     server.answer = answer
     for asked in (api.get(PATH), api.items(PATH)):
         with pytest.raises(PlatformUnavailable, match="not as an API server does"):

@@ -140,7 +140,7 @@ async def test_a_changed_template_rolls_at_the_size_in_force_and_only_once(api: 
 async def test_a_changed_template_that_waits_for_room_rolls_with_the_step_that_replaces_its_pods(
     api: FakeApi,
 ) -> None:
-    """Until then its pods may go, and no new one comes."""
+    """Until then pods may be removed, and no new pod is created."""
     cluster = a_cluster(api)
     before = await scaled(cluster, 3)
     cluster.workloads = {"r18": workload(template=template(image="example/server:2"))}
@@ -150,7 +150,7 @@ async def test_a_changed_template_that_waits_for_room_rolls_with_the_step_that_r
     await cluster.clean_up(frozenset({R18}))
     gone = before.pods[0].name
     await cluster.take(RemovePods(target=R18, pods=(gone,), remaining=2))
-    await cluster.clean_up()  # it is not as it was observed
+    await cluster.clean_up()  # the pods are no longer as observed
     seen = await look(cluster)
     assert {p.name for p in before.pods} - {p.name for p in seen.pods} == {gone}
     await cluster.take(ReplacePods(target=R18, size=ONE.size, pods=2))

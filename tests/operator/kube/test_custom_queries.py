@@ -1,6 +1,6 @@
 """
-A service's own query reads with the operator's credentials: forbidden, or asked where its namespace
-is forced into it.
+Custom demand queries, which would read with the operator's credentials: they are forbidden, or sent
+to a proxy that restricts them to the service's namespace.
 """
 
 from collections.abc import Iterator
@@ -71,9 +71,9 @@ async def test_a_custom_query_is_asked_where_its_namespace_is_forced_into_it(
     proxy: Answers,
 ) -> None:
     """
-    The namespace goes as a parameter, as prom-label-proxy takes it, and the port 9092 of
-    OpenShift's Thanos querier: https://github.com/kedacore/keda/issues/2575,
-    https://github.com/kedacore/keda/issues/4962. Else one tenant's query counts all of them:
+    The namespace is sent as a parameter, for prom-label-proxy and port 9092 of OpenShift's Thanos
+    querier: https://github.com/kedacore/keda/issues/2575,
+    https://github.com/kedacore/keda/issues/4962. Otherwise a tenant's query counts all tenants:
     https://github.com/kserve/kserve/issues/4542
     """
     bench = Bench(service(demand=TENANTS))

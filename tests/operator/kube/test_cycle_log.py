@@ -1,4 +1,4 @@
-"""What the log says of a service's cycles."""
+"""Log lines of a service's reconcile cycles."""
 
 import logging
 
@@ -39,7 +39,7 @@ def test_why_nothing_is_known_is_told_when_it_is_new_and_not_at_every_cycle(
 def test_what_is_refused_in_every_other_cycle_is_told_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A quota's words have what is used in them: a line for each attempt, all night."""
+    """A quota's message contains current usage. Regression: each attempt logged a new line."""
     log, step = (
         CycleLog("vision/resnet"),
         RemovePods(target=Target("r18"), pods=("r18-a",), remaining=0),
@@ -54,7 +54,7 @@ def test_what_is_refused_in_every_other_cycle_is_told_once(
 def test_an_api_server_to_which_no_connection_comes_about_is_told_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """urllib3 says where the connection lies in memory, which differs at each attempt."""
+    """urllib3's message contains the connection's memory address, which differs each time."""
     log = CycleLog("vision/resnet")
     for address in ("7f136ecaeb10", "7f136ecc6910"):
         told = f"(<HTTPSConnection(host='10.0.0.1', port=443) at 0x{address}>, 'timed out')"

@@ -1,4 +1,4 @@
-"""The bundled router's objects, and its weights by a real xDS endpoint."""
+"""The objects of the bundled router, and its weights at a real xDS endpoint."""
 
 import json
 from collections.abc import AsyncIterator
@@ -266,8 +266,8 @@ async def test_a_router_that_can_not_be_pulled_is_told_and_what_to_do(
     api: FakeApi, xds: XdsServer
 ) -> None:
     """
-    Pull secrets are of a namespace, and routers run in the services': all that was said is that no
-    load is counted.
+    Routers run in the services' namespaces, which may lack the pull secret. Regression: the only
+    message was that no load is counted.
     """
     router = a_router(api, xds)
     await router.ensure()
@@ -307,7 +307,7 @@ async def test_a_router_that_serves_or_begins_is_no_trouble(api: FakeApi, xds: X
 async def test_a_router_that_never_asks_is_told_with_where_it_looks(
     api: FakeApi, xds: XdsServer
 ) -> None:
-    """As in another namespace than that of the manifests: nothing said why nobody was served."""
+    """E.g. if the operator is in another namespace. Regression: no condition gave the reason."""
     router = a_router(api, xds)
     await router.ensure()
     api.objects[ROUTER]["status"] = {"availableReplicas": 1}

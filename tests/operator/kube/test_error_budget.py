@@ -1,4 +1,4 @@
-"""The error budget of a service on Kubernetes, from what Prometheus says to status and event."""
+"""The error budget of a service on Kubernetes, from Prometheus's answers to status and event."""
 
 from typing import Any, cast
 
@@ -14,7 +14,7 @@ WINDOW_S = 300.0
 
 
 class Answering(Load):
-    """Of a hundred requests in an interval so many are late or fail, from a time on."""
+    """Prometheus: `missed` are (time, outcome, requests of the 100 in each later interval)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class Answering(Load):
 
 
 def a_bench() -> tuple[Bench, Answering]:
-    """Prometheus has been there for long."""
+    """Return a bench whose Prometheus has data of a long time."""
     bench, load = Bench(service()), Answering()
     bench.load = load
     bench.context.settings = Settings(error_budget_window_s=WINDOW_S)

@@ -1,4 +1,4 @@
-"""The HTTPRoute, against an API server in memory; the tests play the gateway."""
+"""The HTTPRoute, against an API server in memory and a gateway that the tests imitate."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ def api() -> FakeApi:
 
 @pytest.fixture
 async def router(api: FakeApi) -> GatewayRouter:
-    """Two pods of each of two variants run."""
+    """The router of two variants with two running pods each."""
     cluster = KubeCluster(
         api=api,
         owner=OWNER,
@@ -301,7 +301,7 @@ def test_weights_are_read_back_by_target() -> None:
 
 
 def asked(api: FakeApi) -> Any:
-    """Of the route: what is added to requests."""
+    """Return the route's filters, which add headers to requests."""
     (rule,) = api.objects[ROUTE]["spec"]["rules"]
     return rule.get("filters")
 
@@ -332,7 +332,7 @@ async def test_a_floor_is_added_to_requests_and_taken_back(
 async def test_no_floor_is_asked_while_a_variant_below_it_still_answers(
     api: FakeApi, router: GatewayRouter
 ) -> None:
-    """It would answer nothing then."""
+    """A variant below the floor would answer no request any more."""
     old, new = names(router, R18)[0], names(router, R34)[0]
     router.floors = {"r34": 0.7}
     await send(router, {old: 500, new: 500})
@@ -347,7 +347,7 @@ async def test_no_floor_is_asked_while_a_variant_below_it_still_answers(
 async def test_a_route_that_no_gateway_takes_up_is_told_after_a_while(
     api: FakeApi, router: GatewayRouter
 ) -> None:
-    """A name that is no Gateway's, or a class that nobody looks after: no status ever comes."""
+    """If no Gateway has the name, or no controller its class, the route never gets a status."""
     router.clock = clock = Clock()
     assert await router.trouble() is None, "there is none"
     await send(router, dict.fromkeys(names(router, R18), 500))

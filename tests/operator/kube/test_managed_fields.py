@@ -31,7 +31,7 @@ def test_others_lose_replicas_and_sizes_and_nothing_else() -> None:
 
 
 def test_an_emptied_node_goes_with_its_last_field() -> None:
-    """Left empty it would mean that its owner owns all of it."""
+    """An empty node in managedFields would mean that its manager owns the whole field."""
     theirs = entry("kubectl", {"f:limits": {"f:cpu": {}}, "f:requests": {"f:cpu": {}}})
     struck = paths(strike_others([theirs], FIELDS))
     assert [path.rpartition("/")[2] for path in struck] == ["f:requests", "f:resources"]

@@ -1,4 +1,4 @@
-"""A variant with operating points on a cluster, and a floor of accuracy, from spec to router."""
+"""A variant with operating points on a cluster, and the accuracy floor from spec to router."""
 
 from collections.abc import Iterable
 
@@ -40,7 +40,7 @@ PROFILE = write_document(
 
 
 async def serving(*variants: str, **spec: object) -> Bench:
-    """At rest, at 5 requests per second."""
+    """Return a bench at rest at 5 rps."""
     bench = Bench(service(variants=[variant(name) for name in variants or ("grouped",)], **spec))
     bench.context.profiles["vision", "grouped"] = PROFILE
     await bench.turns(10)
@@ -49,13 +49,13 @@ async def serving(*variants: str, **spec: object) -> Bench:
 
 
 def floors(bench: Bench) -> set[float]:
-    """That the router asks of pods, by what it was told last."""
+    """Return the accuracy floors in the configuration last sent to the router."""
     kept = bench.context.xds.last_good(KEY)["backends"]
     return {backend.get("floor", 0.0) for backend in kept}
 
 
 def told(bench: Bench, accuracy: str) -> None:
-    """Prometheus, of all pods."""
+    """Let Prometheus report this accuracy for all pods."""
     bench.load.delivered = [
         {"metric": {"pod": pod["metadata"]["name"], "what": what}, "value": [0, value]}
         for pod in bench.api.pods()

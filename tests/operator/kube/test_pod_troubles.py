@@ -1,4 +1,4 @@
-"""Why pods do not come, as statuses tell it: each in the shape that the API server gives it."""
+"""Reasons why pods do not become Ready, from pod statuses as the API server reports them."""
 
 from typing import Any
 
@@ -192,7 +192,7 @@ AGAIN = container({"running": {"startedAt": LATER}}, terminated(3, "Error"), res
 
 
 def test_a_crash_loop_is_one_also_while_its_container_runs_again() -> None:
-    """Otherwise its status would turn with every try."""
+    """Otherwise its condition would change with every restart."""
     found = seen(a_pod(AGAIN))
     assert found is not None
     assert (found.cause, found.since_s) == (Cause.CRASH, seconds(STARTED))
@@ -220,7 +220,7 @@ def test_a_pod_that_is_stopped_is_expected_to_end() -> None:
 
 
 def test_a_crash_of_a_pod_that_was_ready_counts_from_its_end() -> None:
-    """Until the kubelet has told that it is no longer Ready."""
+    """The kubelet has not reported yet that the pod is no longer Ready."""
     found = seen(a_pod(container(terminated(1, "Error"), restarts=1), conditions=[]))
     assert found is not None
     assert found.since_s == seconds(LATER)

@@ -1,4 +1,4 @@
-"""What ResourceQuotas leave the servers of a service, as their status tells it."""
+"""CPU that ResourceQuotas leave a service's servers, according to their status."""
 
 import logging
 from dataclasses import replace
@@ -26,7 +26,7 @@ LISTED = core("vision", "resourcequotas")
 
 
 def a_quota(hard: Json, used: Json | None = None, **spec: Any) -> Json:
-    """`used` is what pods of others have; None: nothing has been counted yet."""
+    """Return a quota. `used`: by other pods; None: the controller has not counted yet."""
     status = {} if used is None else {"hard": hard, "used": used}
     return {"spec": {"hard": hard, **spec}, "status": status}
 
@@ -103,7 +103,7 @@ async def test_all_quotas_of_the_namespace_are_told() -> None:
 
 
 def running(beside_m: int = 0, *, quota: str = "5") -> tuple[FakeApi, KubeCluster]:
-    """Under a quota, with a container of so much beside each server."""
+    """Return a cluster with a quota and a sidecar with this request in each pod."""
     api, made = FakeApi(), template()
     if beside_m:
         asked = {"requests": {"cpu": f"{beside_m}m"}}
@@ -114,7 +114,7 @@ def running(beside_m: int = 0, *, quota: str = "5") -> tuple[FakeApi, KubeCluste
 
 
 async def scaled(api: FakeApi, here: KubeCluster, pods: int) -> Observed:
-    """As it is observed when its quotas are read anew."""
+    """Scale up, and return the observation after the next reading of quotas."""
     await here.observe(0.0)
     await here.take(ScaleUp(target=Target("r18"), size=allocation(1000).size, pods=pods))
     api.settle()
@@ -133,7 +133,7 @@ async def test_what_our_own_pods_hold_is_ours_and_what_others_hold_is_not() -> N
 async def test_what_is_left_is_shared_with_the_containers_that_pods_bring_along(
     pods: int, allowed: int
 ) -> None:
-    """Each brings as much as its server has: half of what a quota allows is for servers."""
+    """Sidecars request as much as servers, so half of the quota is for servers."""
     assert (await scaled(*running(1000), pods)).quotas == {"team": {CPU: allowed}}
 
 
@@ -181,7 +181,7 @@ BY_A_WEBHOOK = 'admission webhook "policy.example" denied the request'
 
 
 def rolled(message: str, updated: int = 0) -> Running:
-    """Two pods that are Ready, of which some are of the new template."""
+    """Return a Deployment that rolls, with `updated` of its two Ready pods of the new template."""
     failure = {"type": "ReplicaFailure", "status": "True", "message": message}
     made = workload()
     status = {
@@ -210,7 +210,7 @@ def a_pod(name: str, ready: str = "True", **metadata: str) -> Json:
 
 @pytest.mark.parametrize("updated", [0, 1])
 def test_a_roll_that_a_quota_keeps_out_has_yet_to_begin(updated: int) -> None:
-    """With all of its pods, and none of it is refused: the loop begins it once it has its room."""
+    """All old pods still run and nothing counts as refused; the loop begins it with room."""
     seen = observed([rolled(BY_CPU, updated)], frozenset(), {"team": {CPU: 2000}})
     assert not seen.rolling
     assert not seen.refusals
@@ -248,7 +248,7 @@ ROUTER_M = 250
 
 
 async def bounded(millicores: int) -> Bench:
-    """Two pods serve beside a router, under a quota."""
+    """Return a bench with two serving pods and a router under a quota."""
     api = FakeApi()
     bench = Bench(service(budget={"cpu": "4"}), api)
     api.put(core("vision", "resourcequotas", "team"), a_quota({"cpu": f"{millicores}m"}))
@@ -260,7 +260,7 @@ async def bounded(millicores: int) -> Bench:
 async def test_under_a_quota_that_is_the_budget_a_plan_is_exchanged_and_nothing_is_refused() -> (
     None
 ):
-    """Surge is as much as the budget by default: the first start beyond it was refused."""
+    """By default surge equals the budget. Regression: the first start beyond was refused."""
     bench = await bounded(4000 + ROUTER_M)
     refused: list[Json] = []
     for rps in (5.0, 35.0, 12.0):

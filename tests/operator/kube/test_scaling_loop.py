@@ -1,4 +1,4 @@
-"""A service's whole loop, with the API server in memory and time in the test's hands."""
+"""The whole loop of a service, with an API server in memory and a clock that tests advance."""
 
 import asyncio
 import copy
@@ -68,8 +68,8 @@ async def test_more_load_brings_more_capacity_within_a_look() -> None:
 @pytest.mark.parametrize("cores", [1, 2])
 async def test_a_budget_that_is_cut_below_what_runs_is_kept_to(rps: float, cores: int) -> None:
     """
-    What served more than the new budget can stayed for as long as the load did: six cores of one,
-    and "the budget serves 60 rps, and 60 are expected".
+    Regression: pods beyond the new budget stayed as long as the load did, six cores with a budget of
+    one, and the message was "the budget serves 60 rps, and 60 are expected".
     """
     bench = Bench(service(variants=[variant("r18")]))
     bench.load.rps = rps
@@ -134,7 +134,7 @@ async def test_an_api_server_that_does_not_answer_stops_one_turn_only() -> None:
 async def test_an_outage_is_told_once_and_not_every_second(
     refused: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Of each service: all else that the log said of a night was lost in it."""
+    """Regression: a line per second and service hid everything else in the log."""
     bench = Bench(service())
     await bench.turns(6)
     bench.load.rps = 35.0
@@ -188,7 +188,7 @@ async def test_a_refused_template_is_named_and_what_runs_goes_on() -> None:
 
 
 async def test_a_quota_of_deployments_that_is_used_up_does_not_refuse_templates() -> None:
-    """The dry run makes one more than there will be: no template could be changed any more."""
+    """Regression: the dry run creates a Deployment more, so the quota blocked every change."""
     bench = Bench(service())
     await bench.turns(8)
     full = "deployments.apps is forbidden: exceeded quota: q, used: count/deployments.apps=3"
@@ -302,7 +302,7 @@ async def test_what_is_borrowed_is_given_back_before_the_object_goes() -> None:
 
 
 async def test_who_else_sizes_a_deployment_is_told_by_name() -> None:
-    """ "Another controller" was all that was said: which one, nobody knew."""
+    """Regression: the message named only "another controller"."""
     bench = Bench(*borrowing())
     reference = {"kind": "Deployment", "name": "mine"}
     path = custom("autoscaling", "v2", "vision", "horizontalpodautoscalers", "web")
@@ -348,7 +348,7 @@ async def test_a_service_that_comes_and_goes_leaves_no_task_and_no_series() -> N
 async def test_a_service_that_goes_while_its_loop_is_about_to_go_on_leaves_no_series(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It took one step more: an alert of a loop that stands still, of a service that is gone."""
+    """Regression: one more cycle wrote metrics, and a stalled loop of a gone service alerted."""
     bench = Bench(service())
     answered, request = asyncio.Event(), bench.api.request
 
@@ -378,7 +378,7 @@ def told_of(bench: Bench) -> list[str]:
 
 
 async def test_a_service_that_was_made_anew_while_nobody_watched_has_one_loop() -> None:
-    """Two loops of one name undid each other's work; the older one's end took the weights along."""
+    """Regression: two loops undid each other's work; the older one's end removed the weights."""
     bench = Bench(service())
     loops = Loops(bench.context)
     old = bench.document
@@ -404,13 +404,13 @@ async def test_a_service_that_was_made_anew_while_nobody_watched_has_one_loop() 
 def test_who_waits_as_long_as_it_was_told_to_does_not_stand_still(
     settings: Settings, least_s: float
 ) -> None:
-    """Killed by its probe it began anew, and waited again, until Prometheus answered."""
+    """Regression: the liveness probe killed the operator while it waited for Prometheus."""
     assert stalled_after_s(settings) >= least_s
     assert stalled_after_s(Settings()) == 60.0
 
 
 async def test_a_clock_that_is_set_back_leaves_nothing_undone() -> None:
-    """For as long as it was set back by, what had been deleted of a router stayed so."""
+    """Regression: deleted router objects were not recreated until the clock caught up."""
     bench = Bench(service())
     await bench.turns(6)
     router = deployments("vision", "resnet-router")
@@ -444,7 +444,7 @@ async def test_a_mistake_of_ours_stops_one_turn_of_one_service(
 async def test_a_loop_that_a_library_cancels_is_started_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It counted as one that was told to stop: nobody looked at the service again, all was well."""
+    """Regression: the loop counted as stopped on purpose, and was never started again."""
     monkeypatch.setattr("infadapter_operator.kube.supervisor.RESTART_AFTER_S", 0.01)
     bench = Bench(service())
     cancelled: list[str] = []
@@ -482,7 +482,7 @@ async def test_a_mistake_that_is_made_again_and_again_has_one_traceback(
 
 
 async def test_a_mistake_of_ours_is_told_until_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its status stayed as it was, or empty, and only the log said anything."""
+    """Regression: the status stayed as it was, or empty; only the log had the error."""
     monkeypatch.setattr("infadapter_operator.kube.supervisor.RESTART_AFTER_S", 0.01)
     bench = Bench(service())
     bench.api.refuse = lambda method, path: (
@@ -530,7 +530,7 @@ def test_the_older_service_keeps_the_deployment_that_two_name() -> None:
     [None, [], "x", {"variants": {}}, {"variants": [None, 7, {"deploymentRef": "mine"}]}],
 )
 async def test_a_service_that_can_not_be_read_stops_no_other(spec: object) -> None:
-    """Written before the CRD had its schema, or past it: its neighbours' loops failed with it."""
+    """Regression: an object that bypassed the schema made all other services' loops fail."""
     document, api = borrowing()
     bench = Bench(document, api)
     odd = copy.deepcopy(bench.document)

@@ -93,7 +93,7 @@ def a_status(
 
 
 def read_back(status: InferenceServiceStatus) -> InferenceServiceStatus:
-    """Through the API server's JSON."""
+    """Return the status as read back from the API server's JSON."""
     body = json.dumps(status.model_dump(mode="json", exclude_none=True))
     return InferenceServiceStatus.model_validate_json(body)
 
@@ -233,7 +233,7 @@ def test_a_restart_reads_back_what_did_not_come() -> None:
 
 
 def test_a_back_off_beyond_the_last_year_ends_with_it() -> None:
-    """A profile whose loadSeconds are in nanoseconds stopped its service's loop."""
+    """Regression: a profile with loadSeconds in nanoseconds stopped the service's loop."""
     status = with_blocks(a_block(until_s=NOW_S + 1e12))
     (block,) = blocks_from(read_back(status)).values()
     assert datetime.fromtimestamp(block.until_s, UTC).year == 9999
@@ -281,7 +281,7 @@ def test_a_variant_that_goes_and_comes_back_is_told_once_each() -> None:
 
 
 def serving_as(*conditions: Condition) -> list[str]:
-    """Events of a service whose condition Serving was these in turn."""
+    """Return the events of a service whose condition Serving takes these values in turn."""
     statuses = [without_service(1, (condition,), None, NOW_S) for condition in conditions]
     turns = zip((None, *statuses), statuses, strict=False)
     return [f"{e.reason}: {e.message}" for turn in turns for e in events_between(*turn)]
@@ -373,8 +373,8 @@ async def test_what_could_not_be_written_is_written_later(error: Exception) -> N
 
 async def test_an_event_that_is_refused_is_not_told_at_every_cycle_nor_are_the_others() -> None:
     """
-    A quota of events, say: the status was written every second, and each event before the refused
-    one made anew. https://github.com/CleverCloud/clever-kubernetes-operator/pull/175
+    A quota may refuse events. Regression: the status was written every second, with the events
+    before the refused one. https://github.com/CleverCloud/clever-kubernetes-operator/pull/175
     """
     api = FakeApi()
     path = "/apis/infadapter.io/v1alpha1/namespaces/vision/inferenceservices/resnet"

@@ -1,4 +1,4 @@
-"""The whole loop when a request is refused, an owner changes his mind, or the spec turns around."""
+"""The whole loop when requests are refused, owners edit Deployments, or the spec is reverted."""
 
 import asyncio
 import copy
@@ -76,7 +76,7 @@ async def test_a_template_that_changes_with_the_scale_is_not_scaled_back() -> No
 
 @pytest.mark.parametrize("status", [403, 422])
 async def test_what_can_not_be_put_back_any_more_does_not_keep_the_object(status: int) -> None:
-    """The owner has renamed the container, say: what was is no more."""
+    """E.g. the owner has renamed the container, so the earlier values no longer apply."""
     document, api = borrowing()
     bench = Bench(document, api)
     bench.load.rps = 18.0
@@ -200,7 +200,7 @@ async def test_pods_of_a_renamed_variant_are_found_by_their_new_service() -> Non
 
 
 class MetHalf(Load):
-    """Half of the requests are answered in time."""
+    """A load of which half of the requests are answered in time."""
 
     def custom_query_range(self, query: str, start: Any, end: Any, step: str, **_: Any) -> Any:
         answer = super().custom_query_range(query, start, end, step)
@@ -246,7 +246,7 @@ def image_of(pod: Json) -> str:
 
 
 def events_of(api: FakeApi) -> list[str]:
-    """The reasons of those that speak of variants."""
+    """Return the reasons of events about variants' availability."""
     found = [made for path, made in sorted(api.objects.items()) if "/events/" in path]
     return sorted(e["reason"] for e in found if e["reason"].endswith("vailable"))
 
@@ -280,7 +280,7 @@ async def test_what_can_not_be_pulled_is_named_planned_without_and_tried_when_me
 
 
 async def test_how_long_is_waited_is_a_setting() -> None:
-    """All pods here bear one old date: any usual patience with them is over at once."""
+    """All pods here have an old creation time, so the usual patience ends at once."""
     bench = Bench(service(variants=[variant("r34", template=template(image="no"))]))
     bench.api.waits = lambda pod: "ImagePullBackOff"
     bench.context.settings = Settings(patience=Patience(start_s=1e9))

@@ -1,4 +1,4 @@
-"""What a user, a dashboard and the alerts are told of the error budget."""
+"""The error budget in status, conditions, events and metrics."""
 
 from dataclasses import replace
 

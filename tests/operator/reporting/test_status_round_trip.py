@@ -1,4 +1,4 @@
-"""The status is all that the loop remembers after a restart, so nothing may change on its way."""
+"""The status is the loop's only memory after a restart, so it must be read as it was written."""
 
 import math
 from dataclasses import replace
@@ -24,7 +24,7 @@ sentences = st.text("abc 019.,:%()", min_size=1, max_size=40)
 
 
 def sizes(kind: str) -> st.SearchStrategy[Allocation]:
-    """Such as no profile holds."""
+    """Draw allocations that no profile has."""
     devices = st.fixed_dictionaries({} if kind == CPU else {kind: st.integers(1, 8)})
     return st.builds(
         lambda cpu, more, batch, rps: Allocation(
@@ -90,7 +90,7 @@ decisions = st.builds(
 
 
 def written(decision: Decision, service: Service = SERVICE) -> Decision:
-    """What a status has room for: rounded numbers, and nothing that is only of its moment."""
+    """Return the part of a decision that the status keeps, with rounded numbers."""
     plan, latency_s = decision.plan, decision.expected_latency_s
     running = tuple(group for group in plan.groups if group.pods)
     cost = round(plan.cost, 6)
@@ -116,7 +116,7 @@ def written(decision: Decision, service: Service = SERVICE) -> Decision:
 
 
 def _rounded(group: PodGroup) -> PodGroup:
-    """A size that today's profile has keeps every digit of its capacity."""
+    """Round the capacity, unless the current profile has the size."""
     same = (a for a in KNOWN[group.target.variant] if a.size == group.allocation.size)
     allocation = group.allocation
     rounded = replace(allocation, capacity_rps=round(allocation.capacity_rps, 6))
@@ -132,7 +132,7 @@ def through_the_api(decision: Decision) -> InferenceServiceStatus:
 def test_a_decision_comes_back_from_its_status_up_to_rounding_and_is_written_as_before(
     decision: Decision,
 ) -> None:
-    """Else every restart would write a status in which nothing is new."""
+    """Otherwise every restart would write the status without a change."""
     first = decision_from(SERVICE, through_the_api(decision))
     assert first is not None
     assert first == written(decision)
