@@ -49,7 +49,7 @@ def an_infeasible(demand_rps: float) -> Decision:
 
 
 def test_a_problem_that_the_solver_refuses_is_told_in_its_words() -> None:
-    """A budget of 1P cores: Ready was Unknown, and the sentence in the log alone."""
+    """E.g. a budget of 1P cores. Regression: Ready was Unknown, with the reason only in the log."""
     failure = Failure("InvalidProblem", "the budget of cpu must be at most 1e+18, was 2e+18")
     found = by_type(
         conditions_of(Cycle(service=SERVICE, now_s=0.0, state=State(), failure=failure))
@@ -139,7 +139,7 @@ def test_the_slo_is_met_or_not_or_not_measured(ratio: float | None, status: Stat
 
 
 def test_a_missed_slo_is_met_again_only_with_room() -> None:
-    """At percentile 99 one in a hundred may be late: a ratio about there must not flap."""
+    """Hysteresis: at percentile 99 the condition must not flap at a ratio of about 0.99."""
     assert slo_met(SERVICE, 0.9901).status is Status.TRUE
     assert slo_met(SERVICE, 0.9899).status is Status.FALSE
     assert slo_met(SERVICE, 0.9901, was_missed=True).status is Status.FALSE
@@ -178,7 +178,7 @@ def test_what_a_later_stage_finds_out_replaces_what_the_look_assumed() -> None:
     assert found["Ready"].status is Status.FALSE
 
 
-# --- what can't come, and how far the rollout is ------------------------------------------------
+# --- failing starts, and the progress of the rollout --------------------------------------------
 
 
 def a_block(variant: str, cause: Cause, message: str, **changes: object) -> Block:
@@ -223,7 +223,7 @@ def at(phase: Phase, **changes: object) -> Condition:
 
 
 def test_a_rollout_says_what_it_waits_for_and_until_when() -> None:
-    """In absolute time and whole seconds: the sentence is the same at the next tick."""
+    """In absolute time and whole seconds, so that the message is the same in each cycle."""
     found = at(Phase.STARTING, waits_for="small (2) to be Ready", deadline_s=1_800_000_059.2)
     assert (found.status, found.reason) == (Status.TRUE, "Starting")
     assert found.message == (

@@ -1,6 +1,6 @@
 """
-The error budget in the loop, in virtual time: pods that deliver less than their plan promises, and
-nobody who counts it by pod. An hour is three minutes here.
+The error budget in the loop, in virtual time: pods deliver less than planned, and no metric by pod
+shows it. The window of an hour is shortened to three minutes.
 """
 
 import itertools
@@ -31,7 +31,7 @@ RPS = 60.0
 
 @dataclass(slots=True)
 class AtTheRouter:
-    """What became of requests is counted there, and what single pods delivered nowhere."""
+    """A load source with outcomes counted at the router, but none by pod."""
 
     load: SimulatedLoad
     blind: bool = False
@@ -154,7 +154,7 @@ async def test_prometheus_is_asked_now_and_then_and_its_silence_is_borne() -> No
 
 @pytest.mark.parametrize("window_s", [60.0, 100.0, WINDOW_S])
 async def test_what_is_left_stays_known_from_one_question_to_the_next(window_s: float) -> None:
-    """Also of the shortest window that the settings allow, which has short ones of five seconds."""
+    """It holds for the shortest window allowed, too, whose short windows are of 5 s."""
     runner, _ = a_runner(window_s=window_s)
     await runner.run(window_s + 60)
     looks = await runner.run(60)
@@ -204,7 +204,7 @@ async def test_the_status_says_what_is_left_in_tenths_and_rests() -> None:
 
 
 async def test_a_state_without_a_budget_is_read() -> None:
-    """Of an operator of before."""
+    """Such as the state of an older operator."""
     written = to_json(State())
     del written["error_budget"]
     assert from_json(State, written) == State()

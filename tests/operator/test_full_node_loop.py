@@ -1,4 +1,4 @@
-"""The loop on a node that has no room for all: what waits for it, and what is tried meanwhile."""
+"""The loop on a node without room for all planned pods: waiting pods, and retries."""
 
 import asyncio
 from itertools import pairwise
@@ -18,8 +18,8 @@ NODE_MILLICORES = 5000
 
 def a_runner(later_rps: float) -> Runner:
     """
-    Two pods of three cores would serve 100 rps; the node holds one of three and one of two, and no
-    third one.
+    Return a loop that needs two pods of three cores for 100 rps, on a node with room for one of
+    three and one of two cores, and for no third pod.
     """
     service = service_of(plain({"a": (0.7, (2, 3, 4, 6))}))
     world = World(
@@ -33,7 +33,7 @@ def a_runner(later_rps: float) -> Runner:
 
 
 def asked_to_grow(runner: Runner) -> list[float]:
-    """When pods were, by plans that differ."""
+    """Return when pods were requested to grow, one time for each different plan."""
     asked = [
         at_s - BEGIN_S
         for at_s, step in runner.world.taken
@@ -43,7 +43,7 @@ def asked_to_grow(runner: Runner) -> list[float]:
 
 
 def test_a_pod_too_many_that_waits_for_a_node_keeps_no_other_from_growing() -> None:
-    """After each back-off, of which the third is four times the first."""
+    """They are retried after each back-off; the third back-off is four times the first."""
     runner = a_runner(later_rps=100.0)
     asyncio.run(runner.run(380))
     waits = [pod for pod in runner.world.seen().pods if pod.unschedulable_since_s is not None]
@@ -54,7 +54,7 @@ def test_a_pod_too_many_that_waits_for_a_node_keeps_no_other_from_growing() -> N
 
 
 def test_nor_does_the_pod_more_of_a_roll_that_finds_no_node() -> None:
-    """One pod of six cores was planned, for which the only one was refused its size and rolled."""
+    """A pod of six cores is planned; the only pod is refused that size, so it is rolled."""
     service = service_of(plain({"a": (0.7, (2, 3, 4, 6))}))
     world = World(
         service,
@@ -69,7 +69,7 @@ def test_nor_does_the_pod_more_of_a_roll_that_finds_no_node() -> None:
 
 
 def test_the_rest_beside_it_keeps_its_name_after_the_back_off() -> None:
-    """The load has fallen, so that nothing is to grow."""
+    """The load has fallen, so that no pod has to grow."""
     runner = a_runner(later_rps=60.0)
     asyncio.run(runner.run(220))
     last = runner.looks[-1]
@@ -81,8 +81,8 @@ def test_the_rest_beside_it_keeps_its_name_after_the_back_off() -> None:
 @pytest.fixture(scope="module")
 def two_in_turn() -> Runner:
     """
-    Five pods of one core, or two of three, would serve the load, and the node holds neither: one of
-    three is Ready, one of a single core does not grow, and the pod more of its roll finds no node.
+    The load needs five pods of one core, or two of three, and the node has room for neither: a pod
+    of three is Ready, one of a single core does not grow, and its roll's surge pod finds no node.
     """
     service = service_of(plain({"a": (0.7, (2, 3, 4)), "b": (0.8, (1, 2, 3))}))
     world = World(
@@ -97,7 +97,7 @@ def two_in_turn() -> Runner:
 
 
 def test_two_variants_without_a_node_are_not_planned_in_turn(two_in_turn: Runner) -> None:
-    """Two plans for each of two levels of load, and one to and one fro for each attempt."""
+    """Two plans for each of two levels of load, and a change and its return for each attempt."""
     last = two_in_turn.looks[-1]
     attempts = sum(block.attempts for block in last.blocks.values())
     plans = sum(look.plan_changed for look in two_in_turn.looks)
@@ -107,7 +107,7 @@ def test_two_variants_without_a_node_are_not_planned_in_turn(two_in_turn: Runner
 
 
 def test_what_is_ready_but_too_small_for_the_plan_serves_on(two_in_turn: Runner) -> None:
-    """The plan that is left has one pod of three cores: 60 of 90 rps."""
+    """The remaining plan has one pod of three cores, which serves 60 of 90 rps."""
     last = two_in_turn.looks[-1]
     assert last.decision is not None
     assert last.decision.plan.capacity_rps <= 60.0 < two_in_turn.world.carried_rps() == 80.0

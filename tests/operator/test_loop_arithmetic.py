@@ -1,4 +1,4 @@
-"""The sums that the tests judge the loop by, on worlds small enough to be summed by hand."""
+"""The reference arithmetic of the loop's tests, on examples that can be computed by hand."""
 
 import pytest
 
@@ -13,7 +13,7 @@ SERVICE = a_service(budget={CPU: 2000}, max_surge={CPU: 0})
 def standing(
     *pods: Pod, planned: int = 2, floor_rps: float = 30.0, node: int = 10**9, sent_to: str = ""
 ) -> Standing:
-    """Planned are pods of `middle` of a core each."""
+    """Return a Standing whose plan has `planned` pods of `middle`, one core each."""
     size = next(a for a in MIDDLE.allocations if a.cpu_millicores == 1000)
     return Standing(
         service=SERVICE,
@@ -59,15 +59,15 @@ PENDING = a_pod("middle-1", 1000, ready=False, unschedulable_since_s=0.0)
     ("found", "is_stuck"),
     [
         (standing(*OLD), True),
-        (standing(*OLD, floor_rps=20.0), False),  # one of them is not needed
-        (standing(OLD[0]), False),  # there is room for one
+        (standing(*OLD, floor_rps=20.0), False),  # one of them can be removed
+        (standing(OLD[0]), False),  # there is room for a start
         (standing(OLD[0], node=1500), True),  # in the budget, but not on the node
         (standing(OLD[0], STARTING), False),
         (standing(OLD[0], PENDING), True),
         (standing(*OLD, planned=0), False),  # nothing is missing
         (standing(OLD[0], a_pod("small-2", 1000, leaving=True, ready=False)), False),
-        (standing(OLD[0], UNMEASURED), False),  # nobody sends to it
-        (standing(OLD[0], UNMEASURED, sent_to="small-2"), True),  # who knows what it serves?
+        (standing(OLD[0], UNMEASURED), False),  # the router does not send to it
+        (standing(OLD[0], UNMEASURED, sent_to="small-2"), True),  # its capacity is unknown
         (standing(OLD[0], UNMEASURED, sent_to="small-2", floor_rps=20.0), False),
         (standing(PLANNED, STAYS_SMALL, node=1500), True),  # two are planned
         (standing(PLANNED, STAYS_SMALL, node=1500, planned=1), False),  # nothing is missing

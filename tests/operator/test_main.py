@@ -1,4 +1,4 @@
-"""kopf as it is, on a small API server of this test: what it hears of reaches a service's loop."""
+"""The real kopf on a small API server: events of its watches reach the services' loops."""
 
 import asyncio
 import contextlib
@@ -50,8 +50,8 @@ def resource(plural: str, kind: str, *, namespaced: bool = True) -> Json:
 
 class ApiServer:
     """
-    Lists and watches the two kinds, and keeps what is written. `faults` are what it answers before
-    that to who lists or watches services: each once.
+    Answers lists and watches of the two kinds, and stores written statuses. `faults` are answered
+    first to lists or watches of services, each once.
     """
 
     def __init__(self) -> None:
@@ -145,7 +145,7 @@ async def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
 
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
-    """Of an operator of its own in this process."""
+    """Settings of an operator in this process, with its own ports and metrics registry."""
     registry = CollectorRegistry()
     monkeypatch.setattr("infadapter_operator.main.REGISTRY", registry)
     monkeypatch.setattr(
@@ -179,7 +179,7 @@ async def operating(server: ApiServer, settings: Settings) -> AsyncIterator[None
         yield
     finally:
         watch.unknown.set()
-        server.closing.set()  # kopf waits for all tasks that there are
+        server.closing.set()  # kopf waits for all running tasks
         server.events.put_nowait(None)
         async with asyncio.timeout(PATIENCE_S):
             await running
@@ -201,7 +201,7 @@ async def test_a_service_that_kopf_meets_has_a_loop_until_it_is_deleted(
 
 
 def json_lines(*events: object) -> Callable[[], web.Response]:
-    """A watch that says this and ends."""
+    """Return a watch that sends these events and ends."""
     text = "".join(json.dumps(event) + "\n" for event in events)
     return lambda: web.Response(text=text, content_type="application/json")
 
@@ -231,8 +231,8 @@ async def test_an_operator_outlives_watches_and_lists_that_fail_and_hears_what_c
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """
-    Each ended the whole operator with a traceback: https://github.com/nolar/kopf/issues/787 and,
-    of what an API server says so, https://github.com/kubernetes/kubernetes/pull/73937.
+    Regression: each ended the operator with a traceback: https://github.com/nolar/kopf/issues/787
+    and, for the API server's messages, https://github.com/kubernetes/kubernetes/pull/73937.
     """
     monkeypatch.setattr("infadapter_operator.watching.AGAIN_MOST_S", 0.01)
     server.faults["list"] += LIST_FAULTS
@@ -255,8 +255,8 @@ async def test_what_was_deleted_while_nobody_watched_is_missed(
     server: ApiServer, settings: Settings
 ) -> None:
     """
-    kopf lists again after a 410 and says what is there, not what is there no longer: the loop went
-    on, and made the Deployments anew that the garbage collector had removed.
+    After a 410 kopf lists again, and reports existing objects but not deleted ones. Regression: the
+    loop went on, and recreated Deployments that the garbage collector had removed.
     """
     async with operating(server, settings):
         async with asyncio.timeout(PATIENCE_S):
@@ -270,7 +270,7 @@ async def test_what_was_deleted_while_nobody_watched_is_missed(
 async def test_a_list_that_lacks_what_is_there_deletes_nothing(
     server: ApiServer, settings: Settings
 ) -> None:
-    """A page of a proxy in JSON is a list without items to kopf."""
+    """To kopf, a proxy's JSON page is a list without items."""
     async with operating(server, settings):
         async with asyncio.timeout(PATIENCE_S):
             await server.statuses.get()
@@ -287,7 +287,7 @@ async def test_a_list_that_lacks_what_is_there_deletes_nothing(
 async def test_an_operator_that_is_not_known_any_more_ends_with_a_sentence(
     server: ApiServer, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """kopf never asks again with what was refused once, which a new process may."""
+    """kopf never retries refused credentials, but a new process can read new ones."""
     server.faults["watch"] += [page(401)] * 9
     async with operating(server, settings):
         async with asyncio.timeout(PATIENCE_S):
@@ -303,7 +303,7 @@ async def until_none_is_told_of(settings: Settings) -> None:
 
 
 async def told_of_resnet(settings: Settings) -> bool:
-    """Whether there are series of the service: its loop records, and its end removes them."""
+    """Whether metrics have series of the service, which its loop adds and its end removes."""
     async with (
         aiohttp.ClientSession() as session,
         session.get(f"http://127.0.0.1:{settings.metrics_port}/metrics") as response,
@@ -360,7 +360,7 @@ main()
 
 
 def test_one_that_is_told_to_stop_while_it_imports_ends_without_a_fault() -> None:
-    """The default action is not taken by process 1, which a pod's is."""
+    """The signal's default action does not apply to process 1 of a container."""
     command = (sys.executable, "-c", TOLD_TO_STOP)
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "infadapter: the operator starts\n")

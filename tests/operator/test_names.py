@@ -71,7 +71,7 @@ def test_what_belongs_to_a_target_belongs_to_its_service(kind: str) -> None:
 
 
 def generated(deployment: str, digest: str, letters: str) -> str:
-    """As the platform names a pod: of more than 58 characters before its letters the end goes."""
+    """Return a pod's name as Kubernetes generates it, cut to 58 characters before the suffix."""
     return f"{deployment}-{digest}-"[:58] + letters
 
 
@@ -87,8 +87,8 @@ def test_pods_of_a_deployment_are_found_by_their_names_however_long(
     deployment: str, digest: str, letters: str
 ) -> None:
     """
-    From 47 characters on a Deployment's pods are named shorter than it and its hash: none of theirs
-    was counted, behind a gateway no load at all.
+    Pod names of a Deployment with 47 or more characters cut its name or hash. Regression: such pods
+    were not counted, so behind a gateway there was no load at all.
     """
     assert re.fullmatch(pod_names(deployment), generated(deployment, digest, letters))
 

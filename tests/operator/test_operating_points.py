@@ -1,4 +1,4 @@
-"""The loop in virtual time on pods with operating points: a burst costs accuracy first."""
+"""The loop in virtual time on pods with operating points: in a burst, accuracy falls first."""
 
 import math
 
@@ -30,7 +30,7 @@ def burst_from(low_rps: float, high_rps: float) -> World:
 
 
 async def test_a_burst_beyond_the_best_point_needs_no_new_pod() -> None:
-    """Planned for 12 rps, whose best point serves 4 rps a core; the fastest one serves 20."""
+    """The plan is for 12 rps. The best point serves 4 rps per core, the fastest one 20."""
     world = burst_from(12.0, 30.0)
     runner = Runner(world=world)
     await runner.run(BURST_S)

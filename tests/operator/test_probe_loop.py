@@ -1,4 +1,4 @@
-"""The loop, told of variants whose pods do not come: how it waits, tries again, and goes on."""
+"""The loop with variants whose pods do not become Ready: patience, retries and recovery."""
 
 import asyncio
 from dataclasses import replace
@@ -27,7 +27,7 @@ GOOD_AND_BAD = {"good": (0.7, SIZES), "bad": (0.9, SIZES)}
 
 
 def crashing(variant: str, until_s: float = float("inf")) -> Spell:
-    """`until_s` counts from when the loop begins."""
+    """Return crashes of a variant until `until_s` after the loop's begin."""
     return Spell(variant=variant, cause=Cause.CRASH, message="ends", until_s=BEGIN_S + until_s)
 
 
@@ -38,7 +38,7 @@ def a_service(surge_cores: int | None = None, load_s: float = 5.0, **more: float
 
 
 def a_runner(service: Service, *spells: Spell, rps: float = 30.0, later_rps: float = 0.0) -> Runner:
-    """One good pod serves; 130 s after the loop began the load is `later_rps`."""
+    """Return a loop with one good pod; the load is `later_rps` from 130 s on."""
     later_rps = later_rps or rps
 
     def load(now_s: float) -> float:
@@ -66,7 +66,7 @@ def plans_of(runner: Runner) -> int:
 
 
 def test_what_waits_for_room_is_not_forgotten() -> None:
-    """It would be planned as if nothing had been wrong, in place of all that serves."""
+    """Otherwise it would be planned in place of all serving pods as if it had not failed."""
     service = a_service(surge_cores=0)
     service = replace(service, patience=replace(service.patience, retry_most_s=40.0))
     runner = a_runner(service, crashing("bad"), rps=70.0)
@@ -78,7 +78,7 @@ def test_what_waits_for_room_is_not_forgotten() -> None:
 
 
 def test_what_would_not_be_planned_is_not_said_to_wait_for_room() -> None:
-    """A worse variant than the one that runs, and holds all there is."""
+    """The blocked variant is worse than the one that runs on the whole budget."""
     service = a_service(surge_cores=0, worse=0.5)
     runner = a_runner(service, crashing("worse"), rps=70.0)
     asyncio.run(runner.run(20))
@@ -103,7 +103,7 @@ def test_what_would_not_be_planned_is_not_said_to_wait_for_room() -> None:
 
 @pytest.mark.parametrize("every_s", [10.0, 7.0])
 def test_a_restart_of_the_operator_leaves_the_pod_that_is_tried(every_s: float) -> None:
-    """It takes longer to load than from one restart to the next."""
+    """The pod takes longer to load than the time between restarts."""
     runner = a_runner(a_service(load_s=40.0, surge_cores=2), crashing("bad", 80.0), rps=70.0)
     asyncio.run(runner.run(100))
     while runner.world.now_s < BEGIN_S + 260:
@@ -120,7 +120,7 @@ def test_a_restart_of_the_operator_leaves_the_pod_that_is_tried(every_s: float) 
 def test_above_the_budget_one_that_is_tried_is_left_when_a_start_would_be_over(
     cause: Cause, longest_s: float
 ) -> None:
-    """And not tried again before its back-off, doubled, is over; nor does what serves change."""
+    """The next retry waits for the doubled back-off, and the serving pods do not change."""
     bad = Spell(variant="bad", cause=cause, message="no", from_s=0.0)
     runner = a_runner(a_service(surge_cores=2, load_s=5.0), bad, rps=70.0)
     asyncio.run(runner.run(400))
@@ -142,7 +142,7 @@ def test_above_the_budget_one_that_is_tried_is_left_when_a_start_would_be_over(
 
 @pytest.mark.parametrize("until_s", [72.0, 73.5, 98.0])
 def test_what_was_waited_for_and_begins_to_load_is_not_taken_down(until_s: float) -> None:
-    """Its back-off is not over, and no plan has it."""
+    """Although its back-off has not ended and no plan contains it."""
     runner = a_runner(a_service(load_s=40.0), crashing("bad", until_s))
     asyncio.run(runner.run(200))
     assert starts_of(runner, "bad") == [0.0]

@@ -1,4 +1,4 @@
-"""The adapter against a real HTTP server, and against a real Prometheus where there is one."""
+"""The adapter against a real HTTP server, and against a real Prometheus if installed."""
 
 import gzip
 import itertools
@@ -102,8 +102,8 @@ NO_RATES = pytest.mark.parametrize("rps", ["NaN", "+Inf", "-Inf", "-1", "-0.0001
 @NO_RATES
 async def test_what_is_no_rate_is_left_out_and_the_others_count(server: Answers, rps: str) -> None:
     """
-    One such moment in the window stopped all planning until it had left it, half an hour. A scrape
-    that was missed makes one: https://github.com/Yelp/paasta/pull/3034
+    Regression: one invalid sample stopped planning until it left the window, half an hour later. A
+    missed scrape can cause one: https://github.com/Yelp/paasta/pull/3034
     """
     server.gives((NOW_S - 3, "2"), (NOW_S - 2, rps), (NOW_S - 1, "3"))
     history = await ask(server)
@@ -113,7 +113,7 @@ async def test_what_is_no_rate_is_left_out_and_the_others_count(server: Answers,
 @NO_RATES
 async def test_the_load_is_invalid_where_the_latest_is_no_rate(server: Answers, rps: str) -> None:
     """
-    It is no number, and no zero: https://github.com/kedacore/keda/issues/7475,
+    An invalid value must not count as zero: https://github.com/kedacore/keda/issues/7475,
     https://github.com/ai-dynamo/dynamo/issues/3131
     """
     server.gives((NOW_S - 2, "3"), (NOW_S - 1, rps))
@@ -202,7 +202,7 @@ async def test_an_error_is_a_failed_query(server: Answers, status: int) -> None:
 )
 async def test_a_part_of_the_recent_data_is_a_failed_query(server: Answers, warning: str) -> None:
     """
-    Thanos answers 200 with warnings where a store is away: the load seems to have fallen.
+    Thanos answers 200 with warnings if a store is unavailable, so the load seems to have fallen.
     https://github.com/thanos-io/thanos/issues/622, https://github.com/thanos-io/thanos/issues/1129,
     https://github.com/kubecost/kubecost/issues/451
     """
@@ -215,7 +215,7 @@ async def test_a_part_of_the_recent_data_is_a_failed_query(server: Answers, warn
 
 async def test_a_part_that_victoria_metrics_marks_is_a_failed_query(server: Answers) -> None:
     """
-    It warns of nothing, and marks the answer; others took it for whole, too:
+    It sends no warning but sets isPartial; other programs have taken such answers as complete, too:
     https://github.com/VictoriaMetrics/VictoriaMetrics/issues/4531,
     https://github.com/VictoriaMetrics/VictoriaMetrics/issues/3603,
     https://github.com/VictoriaMetrics/VictoriaMetrics/issues/10678
@@ -242,8 +242,8 @@ async def test_a_slow_answer_is_a_failed_query(server: Answers) -> None:
 
 def test_an_answer_that_drips_holds_nobody_for_ever(server: Answers) -> None:
     """
-    A byte now and then is no silence: the threads that the API server is asked by were used up one
-    by one.
+    An answer of a byte now and then must time out, too. Regression: such answers used up all threads
+    for requests to the API server.
     """
     ended = threading.Event()
 
@@ -274,8 +274,8 @@ async def test_an_answer_that_would_fill_the_memory_is_a_failed_query(
     server: Answers, answer: object, headers: dict[str, str]
 ) -> None:
     """
-    Whoever may write a service may ask for all series of all there is, and not every Prometheus
-    obeys `limit`.
+    Users who may write a service may query all series that exist, and not every Prometheus obeys
+    `limit`.
     """
     server.answer, server.answer_headers = answer, headers
     with pytest.raises(QueryFailed, match=r"more than 32 MiB: give the query sum\(…\)"):
@@ -292,7 +292,7 @@ async def test_nobody_there_is_a_failed_query() -> None:
 
 async def test_a_name_that_nobody_knows_is_told_by_its_cause() -> None:
     """
-    It stood behind everything else: https://github.com/osism/testbed/issues/1542,
+    Elsewhere the cause comes last in the message: https://github.com/osism/testbed/issues/1542,
     https://github.com/red-hat-storage/ocs-ci/issues/11328
     """
     prometheus = connect("http://no-such-host.invalid:9090", 1.0)
@@ -322,7 +322,7 @@ def _hear_and_close(server: socket.socket) -> None:
 
 async def test_a_login_page_is_told_as_what_it_is(server: Answers) -> None:
     """
-    As after a token has expired: https://github.com/opendatahub-io/odh-dashboard/issues/832,
+    E.g. after a token has expired: https://github.com/opendatahub-io/odh-dashboard/issues/832,
     https://github.com/nalbury/promql-cli/issues/25
     """
     server.answer, server.content_type = b"<html>Sign in</html>", "text/html; charset=utf-8"
@@ -353,7 +353,7 @@ async def test_a_page_is_told_as_one_whatever_it_calls_itself(
 
 async def test_the_page_of_a_redirect_is_no_login(server: Answers) -> None:
     """
-    Whoever sends on to another path or scheme shows a page to those who do not follow:
+    A redirect to another path or scheme has a page for clients that do not follow it:
     https://github.com/istio/istio/issues/5969, https://github.com/prometheus/prometheus/issues/5108
     """
     server.gives((NOW_S - 1, "3"))
@@ -381,7 +381,7 @@ async def test_proxies_of_the_environment_are_not_for_prometheus(
 
 
 class Victoria(Answers):
-    """Repeats what was 30 s ago for all that is later, or ends there, unless it is told not to."""
+    """VictoriaMetrics: repeats the value of 30 s ago, or omits newer ones, by `latency_offset`."""
 
     repeats = True
 
@@ -403,7 +403,7 @@ class Victoria(Answers):
 async def test_victoria_metrics_is_asked_for_what_it_has_now(repeats: bool) -> None:
     """
     https://github.com/VictoriaMetrics/VictoriaMetrics/issues/8693 (the same value for 30 s),
-    https://github.com/VictoriaMetrics/VictoriaMetrics/issues/3817 (the last are lacking),
+    https://github.com/VictoriaMetrics/VictoriaMetrics/issues/3817 (the last values are missing),
     https://github.com/VictoriaMetrics/VictoriaMetrics/issues/1390 (what to send)
     """
     with served(Victoria()) as server:
@@ -414,7 +414,7 @@ async def test_victoria_metrics_is_asked_for_what_it_has_now(repeats: bool) -> N
 
 
 class Weeks(Answers):
-    """3 rps at every moment but the last of a long window; or no answer for one."""
+    """3 rps everywhere except at the end of a long window, or no answer for a long window."""
 
     last, longs, fails = "3", 0, False
 
@@ -437,7 +437,7 @@ WEEK_S = 7 * 86_400.0
 
 @NO_RATES
 async def test_the_last_of_a_long_window_says_nothing_of_now(rps: str) -> None:
-    """It is minutes old: all planning stopped until the next one, of which there is one a step."""
+    """It is minutes old. Regression: an invalid one stopped planning until the next step."""
     with served(Weeks()) as server:
         server.last = rps
         history = await ask(server, window_s=WEEK_S)
@@ -447,9 +447,9 @@ async def test_the_last_of_a_long_window_says_nothing_of_now(rps: str) -> None:
 
 async def test_a_long_window_that_can_not_be_read_stops_nothing() -> None:
     """
-    One store of old data that is slow, or away where only whole answers are given:
+    Cause: a store of old data is slow, or unavailable where partial answers are refused:
     https://github.com/thanos-io/thanos/issues/3456, https://github.com/thanos-io/thanos/issues/1453,
-    https://github.com/thanos-io/thanos/issues/1576. What was known of it is kept.
+    https://github.com/thanos-io/thanos/issues/1576. The data known before is kept.
     """
     with served(Weeks()) as server:
         load = PrometheusLoad(connect(server.url, 5.0), "the_query")
@@ -467,7 +467,7 @@ async def test_a_long_window_that_can_not_be_read_stops_nothing() -> None:
 
 
 async def test_a_part_of_a_long_window_will_do() -> None:
-    """Where nobody says so, it is left to how the querier was started."""
+    """It must be requested, since otherwise the querier's own setting decides."""
     with served(Weeks()) as server:
         await ask(server, window_s=WEEK_S)
         assert server.asked["partial_response"] == "true"
@@ -485,7 +485,7 @@ async def test_a_ratio_that_cannot_be_known_is_none(server: Answers) -> None:
 
 
 class Router(Exposing):
-    """Counts as Envoy does: arrivals and the histogram of answers, at a steady rate."""
+    """A router that counts arrivals and a histogram of answers as Envoy does, at a steady rate."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -553,7 +553,7 @@ async def test_prometheus_counts_arrivals_and_forgets_a_router_that_is_gone(
     )
     assert met == pytest.approx(0.9, abs=0.05)
 
-    router.began_s = time.time()  # it restarts: its counters begin anew
+    router.began_s = time.time()  # a restart resets its counters
     await wait_for(prometheus_url, query, near_20)
 
     router.rps = 0.0

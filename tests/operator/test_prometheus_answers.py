@@ -1,4 +1,4 @@
-"""What became of requests, as an HTTP server says it, and a real Prometheus where there is one."""
+"""Outcomes of requests, from an HTTP server, and from a real Prometheus if installed."""
 
 import time
 from collections.abc import Iterator
@@ -132,8 +132,8 @@ HISTORY_S = 60
 
 class RouterAndServers(Exposing):
     """
-    100 rps: 10 late, 8 refused, 2 failed at a server, 5 refused to a client (404). The first scrape
-    tells the last minute second by second, so that nobody waits for whole intervals.
+    Metrics of 100 rps: 10 late, 8 refused, 2 failed at a server, 5 client errors (404). The first
+    scrape has each second of the last minute, so that tests need not wait for whole intervals.
     """
 
     def __init__(self, namespace: str, has_servers: bool) -> None:
@@ -183,7 +183,7 @@ class Scraped:
     history_ends_s: float
 
     async def last(self, query: str) -> list[float]:
-        """By what became of them: requests a second, in the last interval of the history."""
+        """Return requests per second by outcome in the last interval of the history."""
         until_s = time.monotonic() + PATIENCE_S
         while True:
             found = await ask(self.url, query, now_s=self.history_ends_s)

@@ -1,4 +1,4 @@
-"""The load behind a gateway, where pods count it of which some are not scraped."""
+"""The load behind a gateway, counted by pods of which some are not scraped."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -20,7 +20,7 @@ SETTLE_S, KEEP_S = 12.0, 3600.0
 
 
 def coverage(**weights: int) -> Coverage:
-    """Pods that have had these weights for long."""
+    """Return the coverage of pods that have had these weights for a long time."""
     made = Coverage(settle_s=SETTLE_S, keep_s=KEEP_S)
     made.serving(weights, -1000.0)
     return made
@@ -40,8 +40,9 @@ def test_a_pod_that_is_no_longer_scraped_takes_no_load_with_it() -> None:
 
 def test_one_of_many_that_is_not_counted_neither_holds_the_plan_nor_shrinks_it() -> None:
     """
-    All was held for one of 70: https://github.com/kubernetes/kubernetes/issues/30471,
-    for one container of 160: https://github.com/kubernetes/kubernetes/pull/127193
+    Elsewhere all scaling stopped for one pod of 70:
+    https://github.com/kubernetes/kubernetes/issues/30471, or for one container of 160:
+    https://github.com/kubernetes/kubernetes/pull/127193
     """
     for pods in (70, 160):
         names = [f"p{n}" for n in range(pods)]
@@ -80,9 +81,9 @@ def test_new_pods_that_nobody_scrapes_yet_do_not_multiply_the_demand_nor_hide_it
 
 
 def test_without_a_full_measurement_nothing_counts_that_was_not_counted_before() -> None:
-    """As after a restart of the operator."""
+    """E.g. after a restart of the operator."""
     judging = Coverage(settle_s=SETTLE_S, keep_s=KEEP_S)
-    assert told(judging, 0.0, {"a": 15.0}) == 15.0  # before the first pods were looked at
+    assert told(judging, 0.0, {"a": 15.0}) == 15.0  # before the first pods are observed
     judging.serving({"a": 500, "b": 500}, 1.0)
     samples = tuple(Sample(float(t), 40.0 if t < 5 else 15.0) for t in range(20))
     assert judging.judged(History(samples), {"a": 15.0}).samples[-1].rps == 30.0
@@ -104,7 +105,7 @@ def test_pods_that_get_nothing_are_not_missed() -> None:
 
 
 def test_what_was_lacking_is_not_lacking_later() -> None:
-    """The buffer is asked anew every few minutes, and Prometheus never learns it."""
+    """Past gaps stay filled when the buffer is queried anew, as Prometheus still has them."""
     judging = coverage(a=500, b=500)
     told(judging, 9.0, {"a": 20.0, "b": 20.0})
     for second in range(10, 15):
@@ -130,7 +131,7 @@ def test_at_a_steady_load_the_demand_is_right_whoever_is_silent(
 
 
 def test_what_another_replica_tells_of_the_pods_does_not_add_to_the_sum() -> None:
-    """Behind one address the sum may be of one that counts all, the pods of one that began now."""
+    """The sum may come from a complete replica, and the rates by pod from one just started."""
     judging = coverage(a=500, b=500)
     told(judging, 0.0, {"a": 30.0, "b": 30.0})
     for rates in ({"a": 20.0}, {}):
@@ -142,7 +143,7 @@ def test_what_another_replica_tells_of_the_pods_does_not_add_to_the_sum() -> Non
 
 
 class Scraped:
-    """A gateway that shares the load among the pods that it may send to, and a Prometheus."""
+    """A gateway that splits the load evenly among its pods, and a Prometheus."""
 
     def __init__(self) -> None:
         self.rps = 30.0
@@ -190,7 +191,7 @@ def serving(bench: Bench) -> list[str]:
 
 
 async def turns(bench: Bench, scraped: Scraped, seconds: int) -> list[float]:
-    """What was planned for, at each second."""
+    """Run a cycle per second, and return the demand planned for in each."""
     planned = []
     for _ in range(seconds):
         scraped.pass_second(bench.now_s, serving(bench))
@@ -206,8 +207,8 @@ async def turns(bench: Bench, scraped: Scraped, seconds: int) -> list[float]:
 
 async def test_behind_a_gateway_a_plan_outlives_a_pod_whose_metrics_fail() -> None:
     """
-    The sum over pods fell from 40 to 20 rps after 4 s, for ever, and the plan with it. Others are
-    told to hold at least: https://github.com/kubernetes/kubernetes/issues/99394,
+    Regression: the sum over pods fell from 40 to 20 rps after 4 s for good, and so did the plan.
+    Other autoscalers were asked to hold: https://github.com/kubernetes/kubernetes/issues/99394,
     https://github.com/kubernetes/kubernetes/issues/105187
     """
     bench, scraped = gated()

@@ -1,4 +1,4 @@
-"""Who asks: tokens, tenants and certificates, against real HTTP and TLS servers."""
+"""Credentials for Prometheus: tokens, tenants, certificates; with real HTTP and TLS servers."""
 
 import os
 import shutil
@@ -63,7 +63,7 @@ async def refusal(server: Answers, credentials: Credentials) -> str:
 
 async def test_the_token_of_the_file_is_sent(server: Answers, token: Path) -> None:
     """
-    OpenShift's Thanos querier answers nobody without one:
+    OpenShift's Thanos querier requires one:
     https://github.com/kedacore/keda/issues/1559
     """
     await ask(server, Credentials(token_file=str(token)))
@@ -74,7 +74,7 @@ async def test_a_token_that_was_replaced_is_sent_from_the_next_question_on(
     server: Answers, token: Path
 ) -> None:
     """
-    Whoever keeps the first is refused within the hour:
+    A client that keeps the first token is refused within an hour:
     https://github.com/kedacore/keda/issues/7906
     https://github.com/ManageIQ/kubeclient/issues/530
     """
@@ -82,7 +82,7 @@ async def test_a_token_that_was_replaced_is_sent_from_the_next_question_on(
     load = PrometheusLoad(prometheus, "the_query")
     await load.history(60.0, NOW_S)
     token.with_name("next").write_text("another")
-    token.with_name("next").replace(token)  # as the kubelet does
+    token.with_name("next").replace(token)  # as the kubelet replaces it
     await load.history(60.0, NOW_S + 1)
     prometheus.connection.close()
     assert server.headers["Authorization"] == "Bearer another"
@@ -142,7 +142,7 @@ async def test_a_server_that_repeats_the_token_is_not_repeated(
 
 async def test_a_refusal_says_what_to_look_at(server: Answers) -> None:
     """
-    Mimir and Cortex without a tenant: https://github.com/kedacore/keda/issues/3024
+    E.g. from Mimir and Cortex without a tenant: https://github.com/kedacore/keda/issues/3024
     https://github.com/grafana/mimir/issues/2310
     """
     server.status, server.answer = 401, b"no org id\n"
@@ -151,7 +151,7 @@ async def test_a_refusal_says_what_to_look_at(server: Answers) -> None:
 
 
 async def test_nobody_else_is_told_the_token(server: Answers, token: Path) -> None:
-    """A gateway in front may send who is not known on to a login, on another host."""
+    """A gateway in front may redirect unauthenticated clients to a login on another host."""
     credentials = Credentials(token_file=str(token), headers={"X-Api-Key": SECRET})
     with served(Answers()) as login:
         there = login.url.replace("127.0.0.1", "localhost")
@@ -183,7 +183,7 @@ async def test_a_tenants_header_is_sent(server: Answers) -> None:
 
 
 def mounted(folder: Path, files: dict[str, str]) -> None:
-    """As the kubelet mounts a Secret: links to links to a folder that is replaced as a whole."""
+    """Write files as the kubelet mounts a Secret: links into a folder that is replaced."""
     data = folder / f"..{len(list(folder.iterdir()))}"
     data.mkdir()
     for name, content in files.items():
@@ -197,7 +197,7 @@ def mounted(folder: Path, files: dict[str, str]) -> None:
 async def test_each_key_of_a_secret_is_a_header_and_is_read_again(
     server: Answers, tmp_path: Path
 ) -> None:
-    """Managed ones take basic authentication: https://github.com/kedacore/keda/issues/1559"""
+    """Hosted services need basic authentication: https://github.com/kedacore/keda/issues/1559"""
     mounted(tmp_path, {"Authorization": f"Basic {SECRET}", "X-Scope-OrgID": "12345"})
     credentials = Credentials(headers_folder=str(tmp_path))
     await ask(server, credentials)
@@ -218,7 +218,7 @@ def test_nobody_waits_for_a_pipe_in_the_place_of_a_token(tmp_path: Path) -> None
 async def test_nobody_waits_for_a_pipe_in_the_place_of_a_certificate(
     server: Answers, tmp_path: Path, named: str
 ) -> None:
-    """It is OpenSSL that opens it, and each question that waits took a thread for good."""
+    """OpenSSL opens the file. Regression: each query on a pipe blocked a thread for good."""
     os.mkfifo(tmp_path / "pipe")
     files: dict[str, Any] = {"certificate_file": "/etc/tls.crt", named: str(tmp_path / "pipe")}
     told = await refusal(server, Credentials(**files))
@@ -240,7 +240,7 @@ def test_a_folder_that_holds_no_headers_is_named(tmp_path: Path) -> None:
 
 
 def test_headers_are_not_shown_with_the_settings() -> None:
-    """`repr` is what a debugger, a log line or a failed assertion has of it."""
+    """Debuggers, log lines and failed assertions print the settings' `repr`."""
     headers = f'{{"X-Api-Key": "{SECRET}"}}'
     settings = settings_from({"INFADAPTER_PROMETHEUS_HEADERS": headers})
     assert settings.credentials.headers == {"X-Api-Key": SECRET}
@@ -250,7 +250,7 @@ def test_headers_are_not_shown_with_the_settings() -> None:
 async def test_nothing_secret_is_logged(
     server: Answers, token: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Of anything: urllib3 writes a line for each connection and each question."""
+    """By any library: urllib3 logs a line for each connection and each request."""
     caplog.set_level("DEBUG")
     folder = tmp_path / "headers"
     folder.mkdir()
@@ -289,7 +289,7 @@ async def test_a_companys_own_authority_is_trusted_when_it_is_named(
 ) -> None:
     """
     thanos-querier.openshift-monitoring.svc:9091 has a certificate of the cluster's service CA:
-    https://github.com/jaegertracing/jaeger/issues/4207, and so have others:
+    https://github.com/jaegertracing/jaeger/issues/4207, as have others:
     https://github.com/opencost/opencost-helm-chart/issues/302
     """
     server = secured(False)
@@ -314,7 +314,7 @@ async def test_a_file_that_holds_none_is_named(
     secured: Secured, authority: Authority, tmp_path: Path
 ) -> None:
     """
-    "PEM lib" is all that others say: https://github.com/psf/requests/issues/4587,
+    Elsewhere the message is only "PEM lib": https://github.com/psf/requests/issues/4587,
     https://github.com/kubernetes-client/python/issues/1355
     """
     server, empty = secured(True), tmp_path / "tls.crt"
@@ -333,7 +333,7 @@ async def test_a_file_that_holds_none_is_named(
 
 def test_the_bundle_of_the_environment_counts_where_no_other_is_named() -> None:
     """
-    The one that is named outweighs it, other than in requests:
+    A CA file in the settings takes precedence over it, unlike in the library requests:
     https://github.com/psf/requests/issues/4650, https://github.com/psf/requests/issues/4726
     """
     environment = {"REQUESTS_CA_BUNDLE": "/etc/company.pem"}
@@ -345,7 +345,7 @@ def test_the_bundle_of_the_environment_counts_where_no_other_is_named() -> None:
 async def test_the_bundle_of_the_environment_is_trusted(
     secured: Secured, authority: Authority
 ) -> None:
-    """Asked for of the client that is used here: https://github.com/4n4nd/prometheus-api-client-python/issues/294"""
+    """Users of the client library ask for it: https://github.com/4n4nd/prometheus-api-client-python/issues/294"""
     settings = settings_from({"REQUESTS_CA_BUNDLE": str(authority.file)})
     assert (await ask(secured(False), settings.credentials)).samples[-1].rps == 3.0
 
@@ -392,7 +392,7 @@ async def test_a_client_certificate_that_was_replaced_is_shown_from_then_on(
 async def test_a_key_with_a_password_is_refused_and_not_asked_for(
     secured: Secured, authority: Authority
 ) -> None:
-    """At a terminal OpenSSL would wait for somebody to type it."""
+    """At a terminal, OpenSSL would wait for the password to be typed."""
     certificate, key = authority.sign("locked")
     locked = key.with_suffix(".locked")
     openssl("ec", "-in", key, "-aes128", "-passout", "pass:x", "-out", locked)

@@ -1,4 +1,4 @@
-"""What pods delivered, as a real HTTP server says it, and a real Prometheus where there is one."""
+"""Requests delivered by pods, from an HTTP server, and from a real Prometheus if installed."""
 
 import re
 import time
@@ -69,7 +69,7 @@ async def test_each_pod_has_what_arrived_and_what_it_missed(server: Answers) -> 
 
 
 async def test_a_pod_that_fails_tells_nothing(server: Answers) -> None:
-    """It refuses nobody and is late for nobody: by that alone it could do ever more."""
+    """It refuses nothing and is never late, so its calibration would rise without end."""
     server.answer = vector(
         *GOOD,
         series("good", "failed", "1"),
@@ -227,7 +227,7 @@ def test_the_buckets_are_those_of_our_server() -> None:
 
 
 class Pods(Exposing):
-    """Servers whose counters rise at the rates given: of pod, namespace, code, requests."""
+    """Servers whose counters rise at given rates, by pod, namespace and status code."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -310,7 +310,7 @@ async def wait_for(url: str, wanted: Any, window_s: float = 5.0) -> None:
 
 
 def as_counted(found: Mapping[str, Delivered]) -> bool:
-    """Exactly the two pods that are the service's and count both."""
+    """Whether exactly the service's two pods with both counters are found, at these rates."""
     wanted = {
         "resnet-r18-a-b": Delivered(40.0, 5.7, 5.0, 0.75),  # 4 refused, 1.7 late
         "resnet-r34-c-d": Delivered(10.0, 0.5, 5.0),
@@ -328,11 +328,11 @@ async def test_prometheus_tells_what_each_pod_delivered_while_it_is_scraped(
 ) -> None:
     await wait_for(prometheus_url, as_counted)
 
-    pods.began_s = time.time()  # they restart: their counters begin anew
+    pods.began_s = time.time()  # a restart resets their counters
     await wait_for(prometheus_url, as_counted)
 
     await wait_for(prometheus_url, lambda found: len(found) == 2, window_s=20.0)
-    late_s = time.time() + 15.0  # there are samples in the window of then, but too old ones
+    late_s = time.time() + 15.0  # the window has samples, but too old ones
     assert await ask(prometheus_url, now_s=late_s, window_s=20.0) == {}
 
     pods.alive = False

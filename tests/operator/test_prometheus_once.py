@@ -1,4 +1,4 @@
-"""One counter that is there several times counts once, as Prometheus itself computes it."""
+"""A counter scraped several times counts once in queries, as promtool evaluates them."""
 
 import shutil
 import subprocess
@@ -45,7 +45,7 @@ ONE, TWO = "resnet-r18-abc-one", "resnet-r18-abc-two"
 
 
 def of(pod: str, **labels: str) -> Job:
-    """As Kubernetes' own discovery labels it, and everybody's own labels beside."""
+    """Return labels as of Kubernetes service discovery, and further ones."""
     return {"namespace": "vision", "pod": pod, "instance": f"{pod}:9000", **labels}
 
 
@@ -89,7 +89,7 @@ address), https://github.com/gpustack/gpustack/pull/6028 (their labels, by sever
 
 
 def counters(jobs: tuple[Job, ...]) -> list[dict[str, str]]:
-    """A series for each counter and each time that it is scraped."""
+    """Return a series for each counter and each job that scrapes it."""
     return [
         {
             "series": name.replace("}", "".join(f',{k}="{v}"' for k, v in job.items()) + "}"),
@@ -101,7 +101,7 @@ def counters(jobs: tuple[Job, ...]) -> list[dict[str, str]]:
 
 
 def expected(expr: str, **values: float) -> dict[str, Any]:
-    """By label, or without one where the name is `total`."""
+    """Return the expected values by label; `total` has no label."""
     samples = [
         {"labels": "{}" if name == "total" else f"{{{name}}}", "value": round(value, 1)}
         for name, value in values.items()
@@ -135,7 +135,7 @@ def questions(pods: tuple[str, ...]) -> list[dict[str, Any]]:
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="no promtool on the PATH")
 @pytest.mark.parametrize("case", TWICE)
 def test_each_pod_counts_once_however_it_is_scraped(case: str, tmp_path: Path) -> None:
-    """Every query of the operator; the load alone where the pod's name is in other labels."""
+    """All queries of the operator, or only the load if pod names are in other labels."""
     jobs = TWICE[case]
     pods = tuple(sorted({job["pod"] for job in jobs if "pod" in job}))
     asked = questions(pods)

@@ -1,4 +1,4 @@
-"""How a question gets to Prometheus, whatever stands in front of it."""
+"""How queries reach Prometheus through proxies: POST, or GET if POST is refused."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -38,7 +38,7 @@ def methods(server: Answers) -> list[str]:
 
 
 def test_a_long_question_is_not_in_the_address(server: Answers, prometheus: Prometheus) -> None:
-    """Behind a proxy it was answered 414, and nothing was learnt of what pods deliver."""
+    """Regression: a proxy answered 414 to the long URL, and calibration had no data."""
     assert len(quote(LONG)) > 16_384
     prometheus.instant(LONG, NOW_S)
     assert server.asked["query"] == LONG
@@ -51,7 +51,7 @@ def test_a_long_question_is_not_in_the_address(server: Answers, prometheus: Prom
 
 
 class Reading(Answers):
-    """Takes no form, as its status and a page say, and answers questions by address."""
+    """A server that refuses POST, with a status and a page, and answers GET."""
 
     refuses = 405, "text/html"
 
@@ -80,7 +80,7 @@ class Reading(Answers):
 @pytest.mark.parametrize("refuses", [403, 405, 501])
 @pytest.mark.parametrize("kind", ["application/json", "text/html"])
 def test_who_takes_no_form_is_asked_by_address_from_then_on(refuses: int, kind: str) -> None:
-    """403: with a right to read alone, a POST counts as what creates, on OpenShift's port 9092."""
+    """403: on OpenShift's port 9092, POST needs the right to create, not only to read."""
     with served(Reading()) as server:
         server.refuses = refuses, kind
         server.gives((NOW_S - 1, "3"))
@@ -95,7 +95,7 @@ def test_who_takes_no_form_is_asked_by_address_from_then_on(refuses: int, kind: 
 def test_who_may_not_ask_at_all_is_told_so_and_asked_anew(
     server: Answers, prometheus: Prometheus
 ) -> None:
-    """A token that comes later must not leave long questions in addresses for ever."""
+    """Once a valid token arrives, long queries must be sent by POST again."""
     server.status = 403
     with pytest.raises(QueryFailed, match="it answered 403"):
         prometheus.instant("q", NOW_S)
@@ -108,7 +108,7 @@ def test_who_may_not_ask_at_all_is_told_so_and_asked_anew(
     ("status", "asked"), [(301, "GET"), (302, "GET"), (303, "GET"), (307, "POST"), (308, "POST")]
 )
 def test_a_question_is_not_lost_on_a_way_round(server: Answers, status: int, asked: str) -> None:
-    """The address of a redirect has no question that was in the body: 400, "query is missing"."""
+    """A redirect's URL lacks a query sent in the body; it caused 400, "query is missing"."""
     with served(Answers()) as first:
         first.status, first.answer_headers = status, {"Location": f"{server.url}/api/v1/query"}
         first.answer_headers["Location"] += "?query=q" if asked == "GET" else ""

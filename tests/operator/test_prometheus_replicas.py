@@ -1,4 +1,4 @@
-"""Several replicas of Prometheus that answer in turn, in virtual time."""
+"""Several Prometheus replicas behind one address, answering in turn, in virtual time."""
 
 import itertools
 from collections.abc import Iterator
@@ -24,12 +24,12 @@ SERVERS = Servers("vision", frozenset({"r18"}), SCRAPE_S, 0.75)
 
 @dataclass
 class Replica:
-    """Counts two routers, of which it finds the second some time after the first."""
+    """A replica that scrapes two routers and discovers the second one later."""
 
     began_s: float = -1e12
     finds_all_after_s: float = 5.0
-    share: float = 1.0  # of what there is that it ever reaches
-    silent_s: tuple[float, float] = (0.0, 0.0)  # it was away
+    share: float = 1.0  # of the load that it ever counts
+    silent_s: tuple[float, float] = (0.0, 0.0)  # while it is down
 
     def rps(self, at_s: float, load_rps: float) -> float | None:
         age_s = at_s - max(self.began_s, self.silent_s[1] if at_s >= self.silent_s[1] else 0.0)
@@ -40,11 +40,11 @@ class Replica:
 
 @dataclass
 class InTurn:
-    """The address behind which they are."""
+    """The address behind which the replicas answer in turn."""
 
     replicas: list[Replica]
     load_rps: float = 100.0
-    burst_s: float = float("inf")  # from when on it is three times the load
+    burst_s: float = float("inf")  # when the load triples
     turn: Iterator[int] = field(default_factory=itertools.count)
 
     def custom_query_range(self, query: str, start: Any, end: Any, step: str, **_: Any) -> Any:
@@ -64,7 +64,7 @@ class InTurn:
 
 
 async def looks(answers: InTurn, seconds: int, window_s: float = 200.0) -> list[str | float]:
-    """At each second the last rate, or why there is none; and that nothing older ever changes."""
+    """Return each second's last rate or error, and assert that older rates never change."""
     connection = cast(PrometheusConnect, answers)
     load = PrometheusLoad(Prometheus(connection, 5.0), "q", SERVERS)
     found: list[str | float] = []
@@ -83,7 +83,7 @@ async def looks(answers: InTurn, seconds: int, window_s: float = 200.0) -> list[
 
 async def test_a_young_replica_in_turn_with_an_old_one_changes_nothing() -> None:
     """
-    Each refresh tells something else: https://github.com/prometheus-operator/prometheus-operator/issues/2203,
+    Elsewhere each refresh differs: https://github.com/prometheus-operator/prometheus-operator/issues/2203,
     https://github.com/prometheus-operator/prometheus-operator/pull/113
     """
     answers = InTurn([Replica(), Replica(began_s=START_S + 5)])
@@ -92,7 +92,7 @@ async def test_a_young_replica_in_turn_with_an_old_one_changes_nothing() -> None
 
 async def test_a_replica_that_was_away_in_turn_with_others_changes_nothing() -> None:
     """
-    Of a rolling restart each has a gap of its own:
+    After a rolling restart each replica has a gap at another time:
     https://github.com/prometheus/prometheus/issues/18073,
     https://github.com/deckhouse/deckhouse/pull/11694
     """
@@ -116,7 +116,7 @@ async def test_a_burst_is_seen_while_a_young_replica_answers_in_turn() -> None:
 
 
 async def test_the_last_plan_is_held_while_there_is_only_a_young_one_and_no_longer() -> None:
-    """A Prometheus without a disk of its own begins anew, and finds the pods one by one."""
+    """A Prometheus without a persistent disk restarts empty and discovers pods one by one."""
     answers = InTurn([Replica()])
     load = PrometheusLoad(Prometheus(cast(PrometheusConnect, answers), 5.0), "q", SERVERS)
     await load.history(200.0, START_S)
@@ -173,7 +173,7 @@ def test_an_answer_counts_but_for_a_while_after_a_silence_of_its_own(
 
 
 def _silence_s(known: list[int], answer: list[int], back: int) -> int:
-    """How long before its answer for this moment it lacked what was known."""
+    """Return for how long before `back` the answer lacks known values, -1 if it does not."""
     before = max((t for t in answer if t < back), default=-1)
     lacking = [t for t in known if before < t < back]
     return back - lacking[0] if lacking else -1
@@ -182,8 +182,8 @@ def _silence_s(known: list[int], answer: list[int], back: int) -> int:
 @pytest.mark.parametrize("scrape_s", [1.0, 5.0, 15.0, 60.0])
 def test_what_one_prometheus_takes_back_is_no_silence(scrape_s: float) -> None:
     """
-    Of a router that has gone its last seconds are told until Prometheus marks its end, and no
-    more then: for no longer than a sample counts as fresh.
+    Prometheus reports the last value of a router that is gone until it marks the series as stale,
+    and then takes back these seconds: no more than a sample counts as fresh.
     """
     known = [Sample(float(t), 1.0) for t in range(100)]
     taken_back = [s for s in known if not 40 <= s.at_s < 40 + fresh_for_s(scrape_s)]
@@ -197,7 +197,7 @@ def test_what_one_prometheus_takes_back_is_no_silence(scrape_s: float) -> None:
 
 
 async def test_a_steady_load_keeps_its_plan_while_a_young_replica_answers_in_turn() -> None:
-    """It was 18 plan changes and 28 pods in 100 s."""
+    """Regression: there were 18 plan changes and 28 pods in 100 s."""
     bench = Bench(service(scaling={"intervalSeconds": 5}))
     answers = InTurn([Replica()], load_rps=20.0)
     bench.context.prometheus = Prometheus(cast(PrometheusConnect, answers), 5.0)

@@ -1,4 +1,4 @@
-"""What is kept of a query equals what a fresh one would answer, whatever came between."""
+"""The rolling buffer of a query always equals a fresh query."""
 
 import asyncio
 import math
@@ -17,7 +17,7 @@ WINDOW_S = 200
 
 
 class Database:
-    """Values by second; each is known some time after it, until then another one or none."""
+    """Values by second. Each is final some time later; before, it is another one or missing."""
 
     def __init__(self, seed: int) -> None:
         self.seed, self.now_s, self.fails = seed, 0.0, False
@@ -25,7 +25,7 @@ class Database:
 
     def value(self, at_s: int) -> float | None:
         chaos = hash((self.seed, at_s))
-        if chaos % 7 == 0:  # scraped late, or never
+        if chaos % 7 == 0:  # is scraped late or never
             late_s = chaos % (2 * LATE_SAMPLES_S)
             return None if late_s > LATE_SAMPLES_S or self.now_s < at_s + late_s else 5.0
         changes = self.now_s < at_s + chaos % LATE_SAMPLES_S

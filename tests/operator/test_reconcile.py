@@ -1,4 +1,4 @@
-"""The loop against a small world in virtual time."""
+"""The loop on a small simulated cluster in virtual time."""
 
 import itertools
 import math
@@ -82,7 +82,7 @@ async def test_plans_once_an_interval() -> None:
 
 
 async def test_follows_the_load_up_and_down() -> None:
-    service = a_service(quantile=0.5, cost_weight=1.0)  # next to no reserve for the next jump
+    service = a_service(quantile=0.5, cost_weight=1.0)  # hardly any reserve for jumps
     world = World(service=service, load=lambda at: 5.0 if not 2500 <= at < 2550 else 60.0)
     runner = Runner(world=world)
     await runner.run(1500)
@@ -107,7 +107,7 @@ async def test_a_burst_does_not_wait_for_the_interval() -> None:
 async def test_capacity_is_written_within_five_seconds_of_a_noisy_load_above_it(
     factor: float,
 ) -> None:
-    """At 40 rps single seconds differ by a sixth: what exceeds capacity by less takes longer."""
+    """At 40 rps, seconds vary by a sixth, so a smaller excess takes longer to detect."""
     noise = random.Random(7)
     service = a_service(interval_s=30.0, stabilization_s=120.0, horizon_s=60.0)
     rate = [40.0]
@@ -127,7 +127,7 @@ async def test_capacity_is_written_within_five_seconds_of_a_noisy_load_above_it(
 
 
 async def test_rests_under_a_noisy_but_steady_load() -> None:
-    """Poisson arrivals at 20 rps, sizes so fine that every wish could be followed."""
+    """Poisson arrivals at 20 rps, and sizes so fine that plans could follow all noise."""
     noise = random.Random(3)
     fine = replace(SMALL, allocations=sizes(20, *range(500, 4001, 100)))
     service = a_service(variants=(fine,), interval_s=30.0, stabilization_s=120.0, horizon_s=60.0)
@@ -162,7 +162,7 @@ async def test_shares_sum_to_one_also_while_the_router_names_a_pod_that_has_gone
 
 
 async def test_a_pod_stays_while_weights_that_were_superseded_may_still_name_it() -> None:
-    """The router obeys in order and late: what was sent before the last may still come."""
+    """The router obeys weights late and in order, so those before the last may take effect."""
     service = a_service(interval_s=60.0, stabilization_s=60.0)
     world = World(service=service, load=lambda _: 5.0, confirm_s=4.0)
     stays = world.add("small", 1000)
@@ -252,7 +252,7 @@ def starts(world: World) -> list[tuple[str, int]]:
 
 
 async def test_without_data_a_variant_that_does_not_come_is_planned_otherwise() -> None:
-    """Who has no data yet and can't pull its first image must not wait for data for ever."""
+    """A service without data whose first image can't be pulled must not wait for data for ever."""
     started = await first_started_without_data()
     never = Spell(variant=started, cause=Cause.IMAGE)
     world = a_world(faults=replace(blind(0), never_ready=(never,)))
@@ -287,7 +287,7 @@ async def test_without_data_a_plan_for_variants_that_are_gone_is_not_held() -> N
 
 
 class Coarse(SimulatedLoad):
-    """The last hour by the second, what was before it in steps of 25 s, as from Prometheus."""
+    """A load source like Prometheus: the last hour by the second, earlier in steps of 25 s."""
 
     async def history(self, window_s: float, now_s: float) -> History:
         found = await SimulatedLoad.history(self, window_s, now_s)
@@ -321,7 +321,7 @@ async def test_pods_that_deliver_less_than_promised_get_help() -> None:
     for _ in range(300):
         await runner.run(1)
         enough += world.carried_rps() * 0.7 >= 30.0
-    assert enough >= 0.6 * 300  # now and then it tries whether less will do
+    assert enough >= 0.6 * 300  # it sometimes tries a smaller plan
     ratios = {t: runner.state.calibration.ratio(t) for t in runner.state.calibration.ratios}
     assert min(ratios.values()) < 0.8
     assert world.carried_rps() > planned
@@ -483,7 +483,7 @@ async def test_a_clock_that_was_set_back_does_not_stop_the_planning() -> None:
 
 
 async def test_a_clock_that_was_set_back_does_not_stop_the_patience_with_pods() -> None:
-    """It counts from the last progress, which lay an hour ahead."""
+    """Patience counts from the last progress, whose time is an hour ahead then."""
     runner = Runner(world=a_world())
     seen = await runner.look()
     milestone = replace(seen.state.milestone, at_s=runner.world.now_s + 3600)

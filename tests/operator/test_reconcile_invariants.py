@@ -1,6 +1,6 @@
 """
-Whatever happens, within what a body may do: the invariants that `Runner` checks hold between all
-looks, and when nothing happens any more, the loop comes to rest.
+Property-based tests: whatever a platform does, the invariants that `Runner` checks hold between all
+cycles, and the loop comes to rest when nothing changes any more.
 """
 
 import asyncio
@@ -23,13 +23,13 @@ from tests.operator.loop_world import BEGIN_S, World
 
 TROUBLE_S = 200.0
 CALM_S = 300.0
-SETTLING_S = 150.0  # after the last plan: the slowest load, a swap in steps, a router that lags
+SETTLING_S = 150.0  # after the last plan: the slowest start, a stepwise exchange, a late router
 
 modest = settings(
     max_examples=12 if DEEP else 7,
     deadline=None,
     derandomize=True,
-    phases=(Phase.explicit, Phase.generate),  # to shrink a history of minutes takes minutes
+    phases=(Phase.explicit, Phase.generate),  # shrinking would take minutes
     suppress_health_check=[HealthCheck.too_slow],
 )
 rates = st.lists(
@@ -38,7 +38,7 @@ rates = st.lists(
 
 
 def in_turn(values: Sequence[float], each_s: float) -> Callable[[float], float]:
-    """A load that has these rates one after the other, and then stays at the last."""
+    """Return a load that has each rate for `each_s`, and then stays at the last one."""
 
     def at(now_s: float) -> float:
         index = max(0, int((now_s - BEGIN_S) // each_s))
@@ -124,7 +124,7 @@ def test_with_room_every_feasible_plan_is_reached(
 
 @pytest.mark.parametrize("every_s", [1.0, 5.0])
 def test_rests_where_what_serves_is_just_enough(every_s: float) -> None:
-    """Weights are rounded, so a pod is sent a little more than it serves: no reason to learn."""
+    """Rounded weights send a pod slightly more than it serves; calibration must ignore that."""
     world = World(service=a_service(budget={CPU: 3000}, max_surge={CPU: 0}), load=lambda _: 9.0)
     world.add("middle", 500)
     runner = Runner(world=world, every_s=every_s)
@@ -134,13 +134,13 @@ def test_rests_where_what_serves_is_just_enough(every_s: float) -> None:
 
 @pytest.mark.parametrize("lost_s", [20.0, 60.0])
 def test_a_lost_node_costs_no_more_than_its_pods(lost_s: float) -> None:
-    """What remains goes on, others come in their place, and what was lost holds nothing."""
+    """The other pods keep serving, new ones replace the lost, and lost pods hold no budget."""
     world = World(service=a_service(), load=lambda _: 27.0)
     runner = Runner(world=world, every_s=1.0)
     asyncio.run(runner.run(lost_s))
     world.lose_node_of(world.pods[0])
     asyncio.run(runner.run(TROUBLE_S))
     assert world.carried_rps() >= 27.0
-    last = asyncio.run(runner.run(TROUBLE_S + CALM_S))  # in which they are told to go at last
+    last = asyncio.run(runner.run(TROUBLE_S + CALM_S))  # in which lost pods are evicted
     assert world.carried_rps() >= 27.0
     assert not any(seen.steps for seen in last[-60:])

@@ -1,4 +1,4 @@
-"""What the log says of what fails at every cycle."""
+"""Log lines of failures that repeat in every cycle."""
 
 import logging
 
@@ -8,7 +8,7 @@ from infadapter_operator.recurring import AGAIN_MOST_S, CALM_S, MOST_CAUSES, Rec
 
 
 class Hands:
-    """Time in the test's hands."""
+    """A Recurring logger with a clock that tests advance."""
 
     def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.INFO)
@@ -29,7 +29,7 @@ class Hands:
 def test_what_fails_every_second_of_a_night_is_a_dozen_lines(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """At 0, 1, 3, 7, 15, 31 and 63 minutes, and then every hour; it was 28,800."""
+    """Lines at 0, 1, 3, 7, 15, 31 and 63 min, then every hour. Regression: 28,800 lines."""
     hands = Hands(caplog)
     hands.fails("no answer", 8 * 3600)
     assert len(caplog.messages) == 7 + 6

@@ -19,8 +19,8 @@ def test_an_empty_environment_gives_the_defaults() -> None:
 )
 def test_it_listens_in_the_family_of_its_cluster(api_server: str, host: str) -> None:
     """
-    Kubelets probe a pod by its first address, and where that is of IPv6 an operator on 0.0.0.0 was
-    killed again and again: https://github.com/open-telemetry/opentelemetry-helm-charts/issues/2414,
+    Kubelets probe a pod's first address. Regression: if it is IPv6, an operator on 0.0.0.0 was
+    killed repeatedly: https://github.com/open-telemetry/opentelemetry-helm-charts/issues/2414,
     https://github.com/rook/rook/issues/7494
     """
     assert settings_from({"KUBERNETES_SERVICE_HOST": api_server}).listen_host == host
