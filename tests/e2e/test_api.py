@@ -116,7 +116,9 @@ def test_the_server_refuses(case: Any, custom: client.CustomObjectsApi, namespac
 def test_the_server_accepts(case: Any, custom: client.CustomObjectsApi, namespace: str) -> None:
     stored = create(custom, placed(case.document, namespace), dry_run="All")
     if case.kind == "InferenceService":
-        assert parse_service(stored).spec == parse_service(case.document).spec  # the same defaults
+        assert (
+            parse_service(stored).spec == parse_service(case.document).spec
+        )  # API server and models have the same defaults
 
 
 @pytest.mark.parametrize("way", ["create", "apply", "apply --server-side"])

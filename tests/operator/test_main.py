@@ -216,7 +216,7 @@ def page(status: int) -> Callable[[], web.Response]:
 
 WATCH_FAULTS = (
     error(code=500, message="etcdserver: leader changed"),
-    error(message="unable to decode an event from the watch stream"),  # without a code
+    error(message="unable to decode an event from the watch stream"),  # has no status code
     lambda: web.Response(text='{"type": "MODIFIED", "obj'),
     json_lines({"status": "maintenance"}),
     *map(page, (200, 403, 404, 410, 500)),
@@ -333,7 +333,7 @@ def test_settings_and_clusters_that_can_t_be_used_are_a_sentence_and_status_2(
 ) -> None:
     monkeypatch.setattr("infadapter_operator.main.REGISTRY", CollectorRegistry())
     for name in [name for name in os.environ if name.startswith("INFADAPTER_")]:
-        monkeypatch.delenv(name)  # an unknown one is named in a warning
+        monkeypatch.delenv(name)  # unknown settings cause a warning
     monkeypatch.setenv("INFADAPTER_LOOK_SECONDS", "9")
     assert run() == 2
     monkeypatch.delenv("INFADAPTER_LOOK_SECONDS")

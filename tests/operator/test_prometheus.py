@@ -242,8 +242,8 @@ async def test_a_slow_answer_is_a_failed_query(server: Answers) -> None:
 
 def test_an_answer_that_drips_holds_nobody_for_ever(server: Answers) -> None:
     """
-    An answer of a byte now and then must time out, too. Regression: such answers used up all threads
-    for requests to the API server.
+    An answer that comes byte by byte must time out, too. Regression: it took one of the threads for
+    requests to the API server, until none was left.
     """
     ended = threading.Event()
 
@@ -332,7 +332,7 @@ async def test_a_login_page_is_told_as_what_it_is(server: Answers) -> None:
 
 PAGE = b"\n<!DOCTYPE html><html><body>Sign in</body></html>"
 PAGES = {
-    # OpenShift's proxy refuses with its page: https://github.com/opendatahub-io/odh-dashboard/pull/831
+    # OpenShift's proxy refuses with a web page: https://github.com/opendatahub-io/odh-dashboard/pull/831
     "refuses": (403, "text/html", "it answered 403, as text/html, not JSON: is a login in front"),
     "shouts": (200, "TEXT/HTML", "it answered text/html, not JSON: is a login in front"),
     "for machines": (200, "application/xhtml+xml", "it answered application/xhtml\\+xml, not JSON"),

@@ -62,7 +62,7 @@ def test_never_more_than_all_of_them_told_last() -> None:
     judging = coverage(a=500, b=500)
     told(judging, 0.0, {"a": 20.0, "b": 20.0})
     assert told(judging, 1.0, {"a": 30.0}) == 40.0
-    assert told(judging, 2.0, {"a": 50.0}) == 50.0  # which was counted
+    assert told(judging, 2.0, {"a": 50.0}) == 50.0  # this rate was measured
 
 
 def test_a_burst_is_seen_while_one_is_not_counted() -> None:
@@ -220,6 +220,6 @@ async def test_behind_a_gateway_a_plan_outlives_a_pod_whose_metrics_fail() -> No
     assert min(planned) >= 30.0
     assert max(planned) < 45.0
     assert len(serving(bench)) >= pods
-    scraped.rps = 10.0  # and it follows the load
+    scraped.rps = 10.0  # the plan must still follow the load
     await turns(bench, scraped, 60)
     assert float(bench.status["plan"]["demandRps"]) < 20.0

@@ -272,7 +272,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 Secured = Callable[[bool], Answers]
-"""`strict`: whoever has no certificate of the authority is refused."""
+"""Makes a TLS server; `strict`: clients need a certificate of the authority."""
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ COUNTED: Mapping[str, float] = {
     'infadapter_server_latency_seconds_count{variant="r18"}': 0.9,
     'infadapter_server_latency_seconds_bucket{variant="r18",le="0.3"}': 0.8,
 }
-"""What one pod counts, a router and a server at once, and the part of 50 rps."""
+"""Counters of a pod that is both router and server, with their share of 50 rps."""
 
 Job = dict[str, str]
 ONE, TWO = "resnet-r18-abc-one", "resnet-r18-abc-two"
@@ -79,12 +79,12 @@ TWICE: Mapping[str, tuple[Job, ...]] = {
     ),
 }
 """
-A router scraped twice was 100 rps for 50. As in
+Ways of scraping a pod twice. Regression: 50 rps counted as 100. As in
 https://github.com/prometheus-community/helm-charts/issues/2181 (a monitor and an annotation),
 https://github.com/grafana/helm-charts/issues/597 (a headless Service),
 https://github.com/SumoLogic/sumologic-kubernetes-collection/issues/776 (the same, by two monitors),
 https://github.com/prometheus-operator/prometheus-operator/issues/4916 (two replicas behind one
-address), https://github.com/gpustack/gpustack/pull/6028 (their labels, by several names).
+address), https://github.com/gpustack/gpustack/pull/6028 (the pod's name in other labels).
 """
 
 

@@ -16,7 +16,7 @@ NOW_S = 1_800_000_000.7
 NAMES = frozenset(f"recommendations-efficientnet-v2-l-{n}-nvidia-com-mig-1g.5gb" for n in range(24))
 LONG = delivered_query(Servers("vision", NAMES, 1.0, 0.3), 30.0)
 SHORTEST_LIMIT = 4096
-"""Of an address: nginx takes 8 kB of it with everything else that stands in its line."""
+"""Characters of a URL: nginx accepts request lines of 8 kB."""
 
 
 @pytest.fixture

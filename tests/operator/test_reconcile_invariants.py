@@ -108,7 +108,7 @@ def test_also_with_refusals_outages_and_restarts(
 
 @modest
 @given(values=rates, every_s=st.sampled_from([2.0, 5.0]), lag_s=st.sampled_from([0.0, 2.0, 4.0]))
-@example(values=[0, 0, 0, 0, 9.0, 55.0, 9.0], every_s=2.0, lag_s=0.0)  # smaller plan at once
+@example(values=[0, 0, 0, 0, 9.0, 55.0, 9.0], every_s=2.0, lag_s=0.0)  # the plan shrinks at once
 def test_with_room_every_feasible_plan_is_reached(
     values: list[float], every_s: float, lag_s: float
 ) -> None:

@@ -39,7 +39,7 @@ def backend(pod: str, weight: int, address: str = "127.0.0.1:1") -> Backend:
     return Backend(pod=pod, target=Target(pod), address=address, weight=weight)
 
 
-# --- without an Envoy: what is told, and what counts as confirmed -------------------------------
+# --- without an Envoy: answers to polls, and confirmed weights ---------------------------------
 
 
 class Clock:
@@ -171,7 +171,7 @@ async def test_a_pod_that_was_offered_and_taken_back_may_still_get_traffic(polle
     first = poller.xds.publish(KEY, [backend("a", 1)])
     await poller.poll("router-1", first)
     poller.xds.publish(KEY, [backend("a", 1), backend("b", 1)])
-    await poller.poll("router-1", first)  # b is on its way, not echoed yet
+    await poller.poll("router-1", first)  # the router has not confirmed b yet
     assert poller.xds.publish(KEY, [backend("a", 1)]) == first
     assert poller.xds.confirmed(KEY) == {"a": 1, "b": 1}
     await poller.poll("router-1", first)
@@ -186,7 +186,7 @@ async def test_a_silent_router_is_forgotten_once_another_one_asks(
     second = poller.xds.publish(KEY, [backend("a", 1)])
     clock.now_s += 16
     assert poller.xds.routers(KEY) == 0
-    assert poller.xds.confirmed(KEY) == {"a": 1, "b": 1}  # nobody says otherwise
+    assert poller.xds.confirmed(KEY) == {"a": 1, "b": 1}  # no router contradicts
     await poller.poll("router-2", second)
     assert poller.xds.confirmed(KEY) == {"a": 1}
 
@@ -657,7 +657,7 @@ async def test_what_is_remembered_gives_way_to_what_is_published(tmp_path: Path)
             await client.until("a")
             xds.publish(KEY, [backend("b", 1, b)])
             await client.until("b")
-            xds.publish(KEY, [])  # and nothing Ready does not bring `a` back
+            xds.publish(KEY, [])  # without Ready pods, `a` must not return
             await eventually(client.refused)
             assert {(await client.send())[0] for _ in range(5)} == {503}
 
@@ -680,7 +680,7 @@ async def test_a_pod_that_is_gone_costs_no_request_while_another_one_is_there(
 async def test_a_pod_that_only_fails_loses_its_requests(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
-    for seconds in ("FIRST_S", "LONGEST_S"):  # it does not come back meanwhile
+    for seconds in ("FIRST_S", "LONGEST_S"):  # so that it stays ejected
         monkeypatch.setattr(failing_pods, seconds, 600)
     xds, failing = XdsServer(), Pod(status)
     async with AsyncExitStack() as pods:

@@ -17,7 +17,9 @@ TENANTS = {"query": "sum(rate(requests_total[1m]))"}
 
 
 def forbidding(bench: Bench) -> Bench:
-    environment = {"INFADAPTER_PROMETHEUS_TOKEN_FILE": "/token"}  # and the whole cluster
+    environment = {
+        "INFADAPTER_PROMETHEUS_TOKEN_FILE": "/token"
+    }  # a token that may read the whole cluster
     bench.context.settings = settings_from(environment)
     return bench
 

@@ -259,7 +259,7 @@ def test_routers_listen_in_the_family_of_their_cluster() -> None:
         assert addresses(json.loads(config["data"][BOOTSTRAP_FILE])) == {host}
 
 
-# --- a router that does not come ----------------------------------------------------------------
+# --- a router that is not Ready -----------------------------------------------------------------
 
 
 async def test_a_router_that_can_not_be_pulled_is_told_and_what_to_do(
@@ -296,7 +296,7 @@ async def test_a_router_that_serves_or_begins_is_no_trouble(api: FakeApi, xds: X
     assert await router.trouble() is None
     await router.ensure()
     assert await router.trouble() is None
-    api.waits = lambda pod: "ImagePullBackOff"  # of a change, beside the pod that serves on
+    api.waits = lambda pod: "ImagePullBackOff"  # for a changed template; the old pod serves on
     api.settle()
     api.objects[ROUTER]["status"]["availableReplicas"] = 1
     await router.set_weights(weights(a=700))

@@ -355,7 +355,7 @@ def test_pods_of_an_earlier_template_are_known(
     assert [pod.outdated for pod in seen.pods] == [outdated]
 
 
-# --- words ---------------------------------------------------------------------------------------
+# --- messages ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -391,7 +391,7 @@ def test_words_are_short_and_made_stable_once(message: str) -> None:
     assert len(of_scheduler(message)) <= MAX_MESSAGE_CHARS
 
 
-# --- whatever the status holds -------------------------------------------------------------------
+# --- property-based tests -------------------------------------------------------------------
 
 SCALAR = st.none() | st.booleans() | st.integers() | st.sampled_from(["", "True", "False", LATER])
 KINDS = ("Ready", "ContainersReady", "PodScheduled", "ReplicaFailure")

@@ -68,8 +68,8 @@ async def test_more_load_brings_more_capacity_within_a_look() -> None:
 @pytest.mark.parametrize("cores", [1, 2])
 async def test_a_budget_that_is_cut_below_what_runs_is_kept_to(rps: float, cores: int) -> None:
     """
-    Regression: pods beyond the new budget stayed as long as the load did, six cores with a budget of
-    one, and the message was "the budget serves 60 rps, and 60 are expected".
+    Regression: pods beyond the new budget stayed as long as the load did, e.g. six cores of one,
+    with the message "the budget serves 60 rps, and 60 are expected".
     """
     bench = Bench(service(variants=[variant("r18")]))
     bench.load.rps = rps
@@ -149,7 +149,7 @@ async def test_an_outage_is_told_once_and_not_every_second(
     assert 1 <= sum("no answer" in line for line in caplog.messages) <= 3
 
 
-# --- specs that can't be carried out ----------------------------------------------------------
+# --- specs that cannot be fulfilled ----------------------------------------------------------
 
 
 async def test_a_profile_that_is_missing_is_waited_for() -> None:
@@ -478,7 +478,7 @@ async def test_a_mistake_that_is_made_again_and_again_has_one_traceback(
     await until(lambda: len(mistakes) > 20)
     await loops.stop()
     told = [record.exc_info is not None for record in caplog.records if "bug" in record.message]
-    assert told == [True, True]  # of the loop, and of what could not be told of it
+    assert told == [True, True]  # of the loop, and of the status that could not be written
 
 
 async def test_a_mistake_of_ours_is_told_until_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:

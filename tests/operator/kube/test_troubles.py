@@ -71,7 +71,7 @@ async def test_a_template_that_changes_with_the_scale_is_not_scaled_back() -> No
     assert written == sorted(written)
 
 
-# --- what is borrowed ----------------------------------------------------------------------------
+# --- adopted Deployments ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", [403, 422])
@@ -219,7 +219,7 @@ async def test_behind_a_gateway_nobody_says_whether_the_slo_is_met() -> None:
     assert bench.condition("SLOMet") == ("Unknown", "NotMeasured")
 
 
-# --- what is told while nothing can be looked at -------------------------------------------------
+# --- the status while nothing can be observed -------------------------------------------------
 
 
 async def test_the_metrics_of_a_service_that_can_not_be_looked_at_say_so() -> None:
@@ -238,7 +238,7 @@ async def test_the_metrics_of_a_service_that_can_not_be_looked_at_say_so() -> No
     assert bench.now_s - looked_s < 5
 
 
-# --- what does not come --------------------------------------------------------------------------
+# --- pods that fail to start ---------------------------------------------------------------------
 
 
 def image_of(pod: Json) -> str:

@@ -187,7 +187,7 @@ def test_a_plan_that_does_is_left_for_a_better_one_only_without_pressure() -> No
 # --- operating points -----------------------------------------------------------------------------
 
 MIXED = a_service(variants=(GROUPED, SMALL))
-"""Pods that answer the less accurately the more they get, beside others."""
+"""A variant with operating points, which answers less accurately at higher load, and another."""
 
 
 def exact(plan: Plan) -> Plan:

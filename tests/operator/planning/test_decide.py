@@ -253,7 +253,7 @@ def test_leaves_the_best_effort_when_the_load_fits_again() -> None:
 @given(before=st.floats(0.1, 150), after=st.floats(0.1, 150), budget=st.sampled_from([2, 8, 20]))
 @example(before=30.0, after=19.0, budget=8)
 @example(before=115.0, after=100.0, budget=8)
-@example(before=31.0, after=19.0, budget=8)  # another plan starts what takes longest to load
+@example(before=31.0, after=19.0, budget=8)  # another plan starts the slowest variant
 def test_a_kept_plan_serves_and_is_nearly_as_good(before: float, after: float, budget: int) -> None:
     """It is as good as its replacement less the transition; that must cover noise, too."""
     service = a_service(budget={CPU: budget * 1000})

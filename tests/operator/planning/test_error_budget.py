@@ -245,7 +245,7 @@ def test_more_that_are_in_time_never_press_more(counts: list[Counts], data: st.D
     assert after.pressure <= before.pressure + 1e-12
 
 
-@settings(deadline=None)  # a hundred measures each
+@settings(deadline=None)  # each example measures a hundred times
 @given(st.lists(st.integers(0, 300), min_size=61, max_size=75), st.floats(60.0, 600.0))
 def test_pressure_fades_within_half_an_hour_after_and_never_drops(
     missed: list[int], step_s: float
@@ -296,7 +296,7 @@ def test_what_was_measured_is_held_for_five_minutes() -> None:
     known = replace(budget_of(minutes(*[60.0] * 90)), at_s=1_000.0)
     assert held(known, WINDOW_S, 1_299.0) == known
     assert held(known, WINDOW_S, 1_300.0) == ErrorBudget(plans=PLANS)
-    assert held(known, WINDOW_S, 999.0) == ErrorBudget(plans=PLANS)  # the clock was set back
+    assert held(known, WINDOW_S, 999.0) == ErrorBudget(plans=PLANS)  # the clock has been set back
     assert held(ErrorBudget(), WINDOW_S, 5.0) == ErrorBudget()
 
 

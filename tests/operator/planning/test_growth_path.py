@@ -150,6 +150,6 @@ def test_no_standby_is_left_out_that_would_do(
         )
         found = list(with_standby(switch, least_rps))
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(growth_path, "ROUNDED_UP", 1e6)  # nothing is left out
+            patched.setattr(growth_path, "ROUNDED_UP", 1e6)  # no candidate is left out
             switch = replace(switch)
             assert found == list(with_standby(switch, least_rps))

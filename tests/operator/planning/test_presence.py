@@ -97,7 +97,7 @@ def test_who_waits_for_a_node_is_given_up_with_one_that_waits_longer_and_is_no_l
     assert [pod.name for pod in failing(SERVICE, after, blocks, 101.0)] == ["oldest", "later"]
     plan = replace(PLAN, groups=(replace(GROUP, pods=5),))
     limits = present(SERVICE, after, blocks, plan, 101.0).counted.pod_limits
-    assert limits == {TARGET: 3}  # the one that is Ready, and those that may come
+    assert limits == {TARGET: 3}  # the Ready pod, and those that may still start
 
 
 def test_the_pod_more_of_a_rolling_change_was_not_asked_for() -> None:
@@ -176,7 +176,7 @@ def test_for_one_cause_no_other_variant_is_started_until_the_back_off_is_over() 
 
 def test_then_one_variant_is_tried_for_all_and_the_next_one_where_it_was_not_wanted() -> None:
     turns = [tried(130.0 + 30.0 * turn) for turn in range(4)]
-    assert turns == [["middle"], ["large"], ["small"], ["middle"]]  # never tried yet: the first
+    assert turns == [["middle"], ["large"], ["small"], ["middle"]]  # those never retried come first
 
 
 def test_another_service_may_try_for_all() -> None:

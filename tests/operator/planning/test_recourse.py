@@ -103,7 +103,9 @@ def test_more_room_makes_the_recourse_of_a_plan_no_dearer() -> None:
 
 def test_a_start_for_which_what_serves_makes_way_is_worth_less_than_one_that_has_room() -> None:
     fast, slow = service().variants
-    from_two_cores = replace(fast, allocations=fast.allocations[1:])  # of fewer one has room
+    from_two_cores = replace(
+        fast, allocations=fast.allocations[1:]
+    )  # a smaller one would have room
 
     def worth(surge: int) -> float:
         asked = replace(service(surge), variants=(from_two_cores, slow))

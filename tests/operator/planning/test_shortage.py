@@ -48,8 +48,8 @@ def in_force(
     needed_rps: float,
     observed: Observed = FULL,
     *,
-    rate_rps: float | None = None,  # else all that is needed
-    rates: Rates | None = None,  # else of ten minutes at that
+    rate_rps: float | None = None,  # default: the needed rate
+    rates: Rates | None = None,  # default: ten minutes at that rate
 ) -> CurrentPlan:
     demand = a_steady_demand(needed_rps, 600, rate_rps=rate_rps)
     if rates is not None:
@@ -130,7 +130,7 @@ def test_what_is_not_borne_is_not_where_it_is_more_or_lasts_longer(
     needed_rps: float, more_rps: float, dwell_s: float, longer_s: float
 ) -> None:
     if not borne(needed_rps, dwell_s=dwell_s):
-        most_rps = min(needed_rps + more_rps, 109.0)  # what the other plan serves
+        most_rps = min(needed_rps + more_rps, 109.0)  # capacity of the other plan
         assert not borne(most_rps, dwell_s=min(600.0, dwell_s + longer_s))
 
 

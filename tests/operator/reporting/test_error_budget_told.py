@@ -138,7 +138,7 @@ async def test_each_interval_is_counted_once_when_its_counts_do_not_change_any_m
         outcomes = ("in_time", "late", "refused", "failed")
         return [value(registry, "answers_total", outcome=outcome) for outcome in outcomes]
 
-    before = (now_s - 90.0, now_s - 60.0)  # this process was not there
+    before = (now_s - 90.0, now_s - 60.0)  # before this process started
     assert record(now_s, *before, now_s - 15.0) == [None] * 4
     assert record(now_s + 40.0, *before, now_s - 15.0) == [None] * 4
     assert record(now_s + 45.0, *before, now_s - 15.0) == [10.0, 3.0, 2.0, 1.0]

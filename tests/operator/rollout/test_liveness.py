@@ -30,11 +30,11 @@ from tests.operator.rollout.liveness_cases import (
 def some(usual: int, deep: int) -> settings:
     return settings(
         max_examples=deep if DEEP else usual,
-        derandomize=not DEEP,  # the same cases each time; the deep ones are always others
+        derandomize=not DEEP,  # the same cases each time, except in the deep profile
         deadline=None,
         database=None,
         print_blob=True,
-        phases=(Phase.explicit, Phase.generate),  # `deep` looks for a small case by itself
+        phases=(Phase.explicit, Phase.generate),  # deep.py finds a small case by itself
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
 
@@ -93,7 +93,7 @@ def test_trouble_ends_at_a_rest_with_a_name(case: Case) -> None:
     rested(case)
 
 
-# --- that were seen to fail ---------------------------------------------------------------------
+# --- cases that once failed ---------------------------------------------------------------------
 
 GLYPHS = (
     Kind(1.0, {200: 78.3, 400: 156.7, 600: 235.0}),

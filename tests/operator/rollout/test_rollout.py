@@ -449,7 +449,7 @@ def test_a_growth_in_part_that_the_node_defers_is_not_asked_for_again() -> None:
     assert steps(planned(("small", 1, 4000)), observed, 30.0, service) == ()
 
 
-# --- resizes that do not come ----------------------------------
+# --- resizes that fail ----------------------------------
 
 
 def test_a_refused_resize_becomes_a_rolling_change() -> None:
@@ -568,7 +568,7 @@ def test_as_everything_should_be_there_is_nothing_to_do() -> None:
     assert found.progress.phase is Phase.DONE
 
 
-# --- a bridge over a start -----------------------------------------------------------------------
+# --- stopgaps during a start -----------------------------------------------------------------------
 
 
 def resizes(steps: tuple[Step, ...]) -> dict[str, int]:

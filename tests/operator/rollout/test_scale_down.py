@@ -114,9 +114,9 @@ STALE = replace(NEW, outdated=True)
 @pytest.mark.parametrize(
     ("names", "older", "planned", "expected"),
     [
-        (("small-1",), NEW, 1, None),  # one of the two new ones would go, and which?
-        (("small-1",), STALE, 1, (("small-1",), 1)),  # the old one is taken for the new one
-        (("small-1", "small-3"), STALE, 0, None),  # nothing would be left
+        (("small-1",), NEW, 1, None),  # the platform would remove either of two new pods
+        (("small-1",), STALE, 1, (("small-1",), 1)),  # the roll removes the other old pod
+        (("small-1", "small-3"), STALE, 0, None),  # no pod would be left
         (("small-1", "small-2", "small-3"), STALE, 0, (("small-1", "small-2", "small-3"), 0)),
     ],
 )

@@ -117,7 +117,9 @@ def test_more_than_the_budget_is_held_for_a_start_and_its_end_at_most(
         surge=surge,
     )
     start_s = max(KINDS[group.kind].load_s for group in groups)
-    ends_s = case.confirm_s + LINGER_S + RESIZE_S + 4.0  # of a world that looks once a second
+    ends_s = (
+        case.confirm_s + LINGER_S + RESIZE_S + 4.0
+    )  # the simulated cluster has a cycle per second
     assert asyncio.run(longest_over_s(case)) <= start_s + MOST_BESIDE_START_S + ends_s
 
 
