@@ -98,7 +98,7 @@ async def test_at_rest_nothing_moves() -> None:
     assert not any(seen.plan_changed for seen in runner.looks[-60:])
 
 
-# --- accuracy as served ---------------------------------------------------------------------------
+# --- accuracy as served --------------------------------------------------------------------------
 
 SERVICE: Service = a_service(variants=(GROUPED, SMALL, LARGE))
 PODS = Observed(pods=(a_pod("grouped-0", 1000), a_pod("small-0", 1000), a_pod("large-0", 1000)))

@@ -336,7 +336,7 @@ async def test_what_was_learnt_changes_what_a_look_reports_as_ready() -> None:
     assert (await runner.look()).ready_capacity_rps == pytest.approx(before / 2)
 
 
-# --- a platform that does not answer --------------------------------------------------------------
+# --- a platform that does not answer -------------------------------------------------------------
 
 
 class Silent:

@@ -354,7 +354,7 @@ def test_what_is_not_a_memory_of_backends_is_named(kept: dict[str, Any]) -> None
         XdsServer().restore(KEY, kept)
 
 
-# --- with a real Envoy ----------------------------------------------------------------------------
+# --- with a real Envoy ---------------------------------------------------------------------------
 
 
 def free_port() -> int:

@@ -277,7 +277,7 @@ def _set_waiting(pod: Json, reason: str) -> None:
         status["state"] = {"waiting": {"reason": reason, "message": "as the kubelet says"}}
 
 
-# --- objects for tests ----------------------------------------------------------------------------
+# --- objects for tests ---------------------------------------------------------------------------
 
 
 def allocation(

@@ -341,7 +341,7 @@ async def test_no_floor_is_asked_while_a_variant_below_it_still_answers(
     assert asked(api) is not None
 
 
-# --- routes that no gateway uses ------------------------------------------------------------------
+# --- routes that no gateway uses -----------------------------------------------------------------
 
 
 async def test_a_route_that_no_gateway_takes_up_is_told_after_a_while(

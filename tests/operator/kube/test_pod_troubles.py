@@ -355,7 +355,7 @@ def test_pods_of_an_earlier_template_are_known(
     assert [pod.outdated for pod in seen.pods] == [outdated]
 
 
-# --- messages ---------------------------------------------------------------------------------------
+# --- messages ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

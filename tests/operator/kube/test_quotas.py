@@ -167,7 +167,7 @@ async def test_where_quotas_may_not_be_listed_none_is_known_which_is_told_once(
     assert line.startswith("vision/resnet: quotas of its namespace not known: resourcequotas is")
 
 
-# --- a roll that a quota refuses --------------------------------------------------------------------
+# --- a roll that a quota refuses -----------------------------------------------------------------
 
 BY_CPU = (
     'pods "resnet-r18-5c8d-x" is forbidden: exceeded quota: team, requested: limits.cpu=1,'

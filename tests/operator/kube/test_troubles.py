@@ -71,7 +71,7 @@ async def test_a_template_that_changes_with_the_scale_is_not_scaled_back() -> No
     assert written == sorted(written)
 
 
-# --- adopted Deployments ----------------------------------------------------------------------------
+# --- adopted Deployments -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", [403, 422])

@@ -184,7 +184,7 @@ def test_a_plan_that_does_is_left_for_a_better_one_only_without_pressure() -> No
     assert calm.plan.accuracy > first.plan.accuracy
 
 
-# --- operating points -----------------------------------------------------------------------------
+# --- operating points ----------------------------------------------------------------------------
 
 MIXED = a_service(variants=(GROUPED, SMALL))
 """A variant with operating points, which answers less accurately at higher load, and another."""

@@ -200,7 +200,7 @@ def test_the_calendar_is_the_spec_s() -> None:
     assert plain.calendar == Calendar(season=Season.WEEK, zone="UTC")
 
 
-# --- operating points and the accuracy floor ------------------------------------------------------
+# --- operating points and the accuracy floor -----------------------------------------------------
 
 
 NEVER: Json = {

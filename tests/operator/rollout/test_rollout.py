@@ -568,7 +568,7 @@ def test_as_everything_should_be_there_is_nothing_to_do() -> None:
     assert found.progress.phase is Phase.DONE
 
 
-# --- stopgaps during a start -----------------------------------------------------------------------
+# --- stopgaps during a start ---------------------------------------------------------------------
 
 
 def resizes(steps: tuple[Step, ...]) -> dict[str, int]:
