@@ -62,7 +62,7 @@ def pytest_make_collect_report(
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Use one order in all workers, since xdist names tests by index; else the order asked for."""
+    """Sort tests in workers, since xdist names tests by index. Without xdist the order stays."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.path)
 

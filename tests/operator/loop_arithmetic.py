@@ -130,8 +130,8 @@ def all_ready(groups: Iterable[PodGroup], observed: Observed) -> bool:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """
-    What one reconcile cycle observed, and its plan, as far as room is concerned. `node` is the
-    node's capacity, `floor_rps` the Ready capacity that must be kept.
+    The observation and plan of one reconcile cycle, to judge what has room. `node` is the node's
+    capacity, `floor_rps` the Ready capacity that must be kept.
     """
 
     service: Service
@@ -173,8 +173,8 @@ class Standing:
 
     def _requirements(self) -> Iterator[tuple[Size, float]]:
         """
-        Yield what each missing start, growth or roll needs in addition, and the capacity that the
-        change itself costs. If as many pods as planned have the size already, a further one that
+        Yield the additional resources that each missing start, growth or roll needs, and the rps
+        that the change itself costs. If as many pods as planned have the size already, a further one that
         can't grow is removed, not replaced: such a group needs no roll. Pods of another batch size
         or template do.
         """

@@ -90,9 +90,9 @@ class Contract:
 
     def check_held(self, pods: Sequence[Pod], looks: Sequence[Cycle]) -> None:
         """
-        Assert that no more than budget and surge is held, apart from what recently lost pods had.
-        The platform itself may start another pod with that, also after the lost pod is gone, and
-        removing the surplus takes a few cycles and a drain.
+        Assert that pods hold no more than budget, surge and the resources of recently lost pods.
+        The platform itself may have replaced these, and removing the surplus takes a few cycles and
+        a drain.
         """
         recent = [seen.observed.pods for seen in looks[-8:] if seen.observed]
         lost = {pod.name: pod.resources for some in (*recent, pods) for pod in some if pod.is_lost}

@@ -348,7 +348,7 @@ async def test_a_service_that_comes_and_goes_leaves_no_task_and_no_series() -> N
 async def test_a_service_that_goes_while_its_loop_is_about_to_go_on_leaves_no_series(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Regression: one more cycle wrote metrics, and a stalled loop of a gone service alerted."""
+    """Regression: one more cycle wrote metrics, so an alert fired for the deleted service."""
     bench = Bench(service())
     answered, request = asyncio.Event(), bench.api.request
 

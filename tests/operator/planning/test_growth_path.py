@@ -1,4 +1,4 @@
-"""The vertical limit: what a plan's pods can serve by resizes, and plans made for it."""
+"""The vertical limit: the capacity that a plan's pods can reach by resizes, and its use."""
 
 from dataclasses import replace
 

@@ -37,7 +37,7 @@ from tests.operator.rollout.liveness_cases import Case, decisions_of, name_of, w
 
 SPARE = 1.1  # times the demand: a plan with less capacity can spare none of it
 QUIET_LOOKS = 10
-RETRY_LOOKS = 4  # of these, the cycles with steps that one retry of a blocked target may take
+RETRY_LOOKS = 4  # of these, the most with steps: one retry of a blocked target
 REST_S = 60.0
 
 
@@ -126,8 +126,8 @@ def _standing(world: World, groups: Sequence[PodGroup]) -> Standing:
 
 def _confirm_s(world: World, every_s: float) -> float:
     """
-    Return how long weights take to be confirmed. They may be late if the next cycle comes before
-    their confirmation, since it may replace them.
+    Return how long weights take to be confirmed. A cycle before their confirmation may replace
+    them; then they may come into force late.
     """
     confirm_s = world.scenario.weights_lag_s
     late_s = OBEYED_WITHIN_S if confirm_s > every_s else 0.0
@@ -380,7 +380,7 @@ class Rollout:
         if the running pods serve the demand, or as much as the plan would (nothing could be gained
         then), or if room costs more than half of the Ready capacity. They are excluded from
         planning when patience ends (decision 12). Nothing is given up for a deferred resize: its
-        pod is replaced instead. After patience has ended, only a named rest may wait.
+        pod is replaced instead. After patience has ended, only a named rest allows waiting.
         """
         observed, ready_rps = self.world.seen(), self.world.ready_rps()
         if not (self._is_patient() or self._names_a_rest()):

@@ -16,7 +16,7 @@ from infadapter_solver.problem import CPU, Allocation, PodGroup, PodSize, Target
 from tests.builders import a_service, recall
 from tests.operator.loop_world import BEGIN_S, World
 
-PINNED_S = 3600.0  # interval: until then there is a new plan only if this one cannot be reached
+PINNED_S = 3600.0  # the interval, within which a plan is only replaced if it cannot be reached
 
 
 @dataclass(frozen=True, slots=True)

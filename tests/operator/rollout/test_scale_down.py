@@ -52,7 +52,7 @@ def test_in_an_overload_no_pod_shrinks_for_one_that_is_not_sent_to_yet() -> None
 
 
 def test_no_pod_shrinks_that_weights_on_their_way_leave_it_to_alone() -> None:
-    """Replaced weights may come into force in between, although both others would suffice."""
+    """Weights replaced before their confirmation may still come into force: small-1 alone then."""
     pods = pods_of(4000, 4000)
     demand_rps = pods[0].capacity_rps
     both = {"small-1": 500, "small-2": 500}
