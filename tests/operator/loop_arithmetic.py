@@ -174,9 +174,9 @@ class Standing:
     def _requirements(self) -> Iterator[tuple[Size, float]]:
         """
         Yield the additional resources that each missing start, growth or roll needs, and the rps
-        that the change itself costs. If as many pods as planned have the size already, a further one that
-        can't grow is removed, not replaced: such a group needs no roll. Pods of another batch size
-        or template do.
+        that the change itself costs. If as many pods as planned have the size already, a further
+        one that can't grow is removed, not replaced: such a group needs no roll. Pods of another
+        batch size or template do.
         """
         for group in self.groups:
             size = group.allocation.resources

@@ -182,8 +182,8 @@ def _silence_s(known: list[int], answer: list[int], back: int) -> int:
 @pytest.mark.parametrize("scrape_s", [1.0, 5.0, 15.0, 60.0])
 def test_what_one_prometheus_takes_back_is_no_silence(scrape_s: float) -> None:
     """
-    After a router is gone, Prometheus repeats its last value until it marks the series as stale, and
-    then no longer reports these seconds: at most as many as a sample counts as fresh.
+    After a router is gone, Prometheus repeats its last value until it marks the series as stale.
+    Then it no longer reports these seconds: at most as many as a sample counts as fresh.
     """
     known = [Sample(float(t), 1.0) for t in range(100)]
     taken_back = [s for s in known if not 40 <= s.at_s < 40 + fresh_for_s(scrape_s)]
