@@ -209,7 +209,7 @@ class Recorder:
 
 
 def _message(answer: bytes) -> str:
-    """Return the message of a Status, or plain text, which a path being removed answers with."""
+    """Return the message of a Status. A path that is being removed answers with plain text."""
     try:
         return str(json.loads(answer).get("message", ""))
     except ValueError:

@@ -96,7 +96,7 @@ class Live:
         wait_for(f"{self.name} answers", self._answers, 30)
 
     def _answers(self) -> bool:
-        """Send a request: the router must know a pod, and the node must know the router."""
+        """Whether a request is answered: the router knows a pod, and the node the router."""
         headers = {"Content-Type": "application/json"}
         answer = urllib3.request(
             "POST", self.url, body=BODIES[0], headers=headers, retries=False, timeout=2

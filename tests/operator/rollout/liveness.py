@@ -224,7 +224,7 @@ class Rollout:
         await self._is_quiet(tries=False)
 
     def _is_patient_yet(self, late_s: float, bound: Bound) -> bool:
-        """Whether patience has not ended, so that this is no rest yet; each exchange renews it."""
+        """Whether patience, which each exchange renews, still lasts: then this is no rest yet."""
         most_s = bound.exchanges * (bound.once_s + self.world.service.patience.start_s)
         return late_s <= most_s and self._is_patient()
 
