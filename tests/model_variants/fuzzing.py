@@ -70,8 +70,8 @@ def message(draw: random.Random) -> bytes:
     if values is not None:
         field = draw.choice(("fp32_contents", "int64_contents", "fp64_contents"))
         tensor["contents"] = {field: [1] * len(values)}
-        tensor["datatype"] = draw.choice(TYPES) if draw.random() < 0.3 else field[:4].upper()
-    tensor["datatype"] = tensor["datatype"].replace("INT6", "INT64")
+        own = field.partition("_")[0].upper()
+        tensor["datatype"] = draw.choice(TYPES) if draw.random() < 0.3 else own
     if draw.random() < 0.2:
         tensor["name"] = draw.choice(("", "x" * 300))
     if draw.random() < 0.2:
